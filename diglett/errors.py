@@ -1,0 +1,38 @@
+"""The errors people meet: one tree, each with a message that says what to do."""
+
+from __future__ import annotations
+
+
+class DiglettError(Exception):
+    """Whatever diglett raises on purpose; `str()` of it is fit to be shown."""
+
+
+class UsageError(DiglettError):
+    """An option, a configuration file or a file it names cannot be used (exit 2)."""
+
+
+class Refused(DiglettError):
+    """The other side, or our own trust in it, said no.
+
+    `code` is the short name that goes over the wire and into JSON.
+    `permanent` means that trying again cannot help (exit 3).
+    """
+
+    code = "refused"
+    permanent = False
+
+    def __init__(
+        self, message: str, *, code: str | None = None, permanent: bool | None = None
+    ) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+        if permanent is not None:
+            self.permanent = permanent
+
+
+class GatewayNotTrusted(Refused):
+    """The gateway could not be verified; nothing was sent to it."""
+
+    code = "gateway-not-trusted"
+    permanent = True
