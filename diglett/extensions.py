@@ -1,0 +1,123 @@
+"""Finding what is plugged in: `name:argument` strings become authenticators and registrars."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
+
+from attrs import frozen
+from twisted.plugin import IPlugin, getPlugins
+from zope.interface import implementer
+
+from diglett.errors import UsageError
+from diglett.interfaces import IAuthenticator, IAuthenticatorPlugin, IRegistrar, IRegistrarPlugin
+
+if TYPE_CHECKING:
+    from zope.interface.interface import InterfaceClass
+
+    from diglett.interfaces import PluginContext
+
+Factory = Callable[[str, "PluginContext"], Any]
+
+_OPTION = re.compile(r"(?<!\\),(?=[a-z-]+=)")
+
+
+@frozen
+class _Plugin:
+    """A name, a line of help, and the factory: a callable or the dotted path of one.
+
+    A dotted path is imported only when the plugin is chosen. `extra` names the
+    optional dependencies (`diglett[extra]`) without which that import fails.
+    """
+
+    name: str
+    help: str
+    factory: str | Factory
+    extra: str | None = None
+
+    def create(self, argument: str, context: PluginContext) -> Any:
+        factory = self.factory
+        if isinstance(factory, str):
+            module, _, attribute = factory.rpartition(".")
+            try:
+                factory = getattr(import_module(module), attribute)
+            except ImportError as error:
+                if self.extra is None:
+                    raise
+                raise UsageError(
+                    f"{self.name} needs {error.name or 'a package'}: pip install 'diglett[{self.extra}]'"
+                ) from error
+        return factory(argument, context)
+
+
+@implementer(IPlugin, IAuthenticatorPlugin)
+class AuthenticatorPlugin(_Plugin):
+    """Describes an authenticator; put one into a module of `diglett/plugins`."""
+
+
+@implementer(IPlugin, IRegistrarPlugin)
+class RegistrarPlugin(_Plugin):
+    """Describes a registrar; put one into a module of `diglett/plugins`."""
+
+
+def available(contract: InterfaceClass) -> list[Any]:
+    """The plugins of `IAuthenticatorPlugin` or `IRegistrarPlugin`, by name."""
+    import diglett.plugins
+
+    return sorted(getPlugins(contract, diglett.plugins), key=lambda plugin: plugin.name)
+
+
+def openAuthenticator(spec: str, context: PluginContext) -> IAuthenticator:
+    """The authenticator of a `name:argument` string, not started yet; `UsageError` if there is none."""
+    return _open(IAuthenticatorPlugin, IAuthenticator, "authenticator", spec, context)
+
+
+def openRegistrars(specs: Sequence[str], context: PluginContext) -> list[tuple[str, IRegistrar]]:
+    """The registrars of several strings, each with a label for the log that shows no argument.
+
+    An argument may hold a secret; so only the name, and a number if it occurs again, is the label.
+    """
+    opened: list[tuple[str, IRegistrar]] = []
+    for spec in specs:
+        name = spec.partition(":")[0]
+        same = sum(label.partition(" ")[0] == name for label, _ in opened)
+        label = f"{name} {same + 1}" if same else name
+        opened.append((label, _open(IRegistrarPlugin, IRegistrar, "registrar", spec, context)))
+    return opened
+
+
+def _open(contract: InterfaceClass, product: InterfaceClass, noun: str, spec: str, context: PluginContext) -> Any:
+    name, _, argument = spec.partition(":")
+    plugins = available(contract)
+    found = [plugin for plugin in plugins if plugin.name == name]
+    if not found:
+        names = [plugin.name for plugin in plugins]
+        near = get_close_matches(name, names, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+        raise UsageError(f"no {noun} is called {name!r}; {hint}")
+    if len(found) > 1:
+        raise UsageError(f"several plugins call themselves {name!r}: {', '.join(map(repr, found))}")
+    made = found[0].create(argument, context)
+    if not product.providedBy(made):
+        raise UsageError(f"the plugin {name!r} made {made!r}, which is no {product.__name__}")
+    return made
+
+
+def splitArgument(argument: str, known: Mapping[str, Any]) -> tuple[str, dict[str, list[str]]]:
+    """Take `MAIN,key=value,key=value` apart.
+
+    Every key must be one of `known`; its values come as a list, for it may be
+    repeated. A comma that belongs to MAIN or a value, and looks like the start
+    of an option, is written `\\,`.
+    """
+    main, *options = _OPTION.split("," + argument if re.match(r"[a-z-]+=", argument) else argument)
+    values: dict[str, list[str]] = {}
+    for option in options:
+        key, _, value = option.partition("=")
+        if key not in known:
+            near = get_close_matches(key, known, 1) or sorted(known)
+            raise UsageError(f"unknown option {key!r}; did you mean {' or '.join(near)}?")
+        values.setdefault(key, []).append(value.replace("\\,", ","))
+    return main.replace("\\,", ","), values

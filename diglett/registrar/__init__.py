@@ -1,0 +1,1 @@
+"""Registrars: each makes names reachable in its own way. Leaves; found as plugins."""
