@@ -36,3 +36,30 @@ class GatewayNotTrusted(Refused):
 
     code = "gateway-not-trusted"
     permanent = True
+
+
+class LoginRefused(Refused):
+    """Unknown token, wrong secret or an account that is over: one text for all of them."""
+
+    code = "login-refused"
+    permanent = True
+
+
+class ProtocolError(DiglettError):
+    """The peer broke the rules of `docs/wire.md`; its link ends."""
+
+    code = "protocol"
+
+
+class VersionMismatch(ProtocolError):
+    """The peer speaks another version of the protocol."""
+
+    code = "version"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"the peer speaks version {version} of the protocol")
+        self.version = version
+
+
+class LinkLost(DiglettError):
+    """The connection between agent and gateway is over, or could not be made; another may be tried."""

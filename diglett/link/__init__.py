@@ -1,0 +1,1 @@
+"""Where the wire meets the plane: handshakes on channels, established links, liveness, splices."""

@@ -1,0 +1,157 @@
+"""The gateway's way to a link: TLS on an accepted connection, the handshake at a desk, limits and time-outs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.logger import Logger
+
+from diglett.errors import DiglettError, LinkLost, ProtocolError, Refused
+from diglett.link.greeting import HandshakeOwner, timer
+from diglett.link.link import Link, LinkHandler, reasonOf
+from diglett.plane.channel import formatAddress
+from diglett.plane.tls import TLSChannel, describe
+from diglett.wire.frames import ALPN
+from diglett.wire.handshake.gateway import Desk, GatewayHandshake
+from diglett.wire.messages import Established, Hello
+
+log = Logger()
+
+TLS_TIMEOUT = 10.0
+LOGIN_TIMEOUT = 10.0
+REGISTER_TIMEOUT = 60.0
+"""Seconds for the rest: registering waits for authenticators and registrars, which have limits of their own."""
+UNREAD_MAX = 65_536
+
+
+class Arrival:
+    """A connection that may become a link.
+
+    `begin` starts with TLS; `secured` is for a channel whose TLS handshake somebody else has done (the HTTPS front). The
+    desk decides, `ended` is called once when this is no longer a handshake, whatever came of it.
+    """
+
+    def __init__(self, plane: Any, hello: Hello, terms: Established, ended: Callable[[Arrival], None]) -> None:
+        self._plane = plane
+        self._hello = hello
+        self._terms = terms
+        self._ended = ended
+        self._channel: Any = None
+        self._over = False
+        self._cancelTimer: Callable[[], None] = lambda: None
+        self._handshake: GatewayHandshake | None = None
+        self._owner: HandshakeOwner | None = None
+        self.label = ""
+        self.connection: SSL.Connection | None = None
+
+    def begin(self, channel: Any, connection: SSL.Connection, desk: Callable[[Arrival], Desk]) -> None:
+        """Shake hands over TLS first."""
+        self.label = formatAddress(channel.peer)
+        self._cancelTimer = timer(self._plane.clock, TLS_TIMEOUT, self._tooLate)
+        self._plane.tuneLink(channel, self._terms.timeout)
+        tls: TLSChannel = self._plane.tls(channel, connection)
+        self._channel = tls
+
+        def secured(error: Exception | None) -> None:
+            if self._over:
+                return
+            self._cancelTimer()
+            if error is not None:
+                said = describe(error) if isinstance(error, SSL.Error) else reasonOf(error)
+                self._drop(f"TLS failed: {said}")
+            elif connection.get_alpn_proto_negotiated() != ALPN:
+                self._drop(f"not an agent: it did not ask for {ALPN.decode()}")
+            else:
+                self.secured(tls, desk)
+
+        tls.handshake(secured)
+
+    def secured(self, tls: TLSChannel, desk: Callable[[Arrival], Desk]) -> None:
+        """Hear what the agent wants."""
+        self._channel = tls
+        self.connection = tls.connection
+        self.label = formatAddress(tls.peer)
+        handshake = self._handshake = GatewayHandshake(self._send, self._hello, self._terms, desk(self))
+        self._owner = HandshakeOwner(tls, handshake, UNREAD_MAX)
+        self._limit(LOGIN_TIMEOUT)
+        tls.resumeReading()
+
+    # ---- what the desk calls -------------------------------------------------------------------------------------
+
+    def loggedIn(self) -> None:
+        """The agent has said who it is: it has more time now, and reading goes on."""
+        self._limit(REGISTER_TIMEOUT)
+
+    def answered(self) -> None:
+        """An answer was given: there is room to read again."""
+        if not self._over and self._channel is not None:
+            self._channel.resumeReading()
+
+    def establish(self, handler: LinkHandler) -> Link:
+        """The handshake is done; the link still has to be started with `Link.start(arrival.rest())`."""
+        self._finish()
+        assert self._owner is not None and self._handshake is not None
+        self._owner.release()
+        return Link(
+            self._plane,
+            self._channel,
+            handler,
+            opens=True,
+            ours=self._hello,
+            theirs=self._handshake.theirs,
+            terms=self._terms,
+            label=self.label,
+        )
+
+    def rest(self) -> bytes:
+        assert self._handshake is not None
+        return self._handshake.rest()
+
+    def refuse(self, error: DiglettError) -> None:
+        """The handshake has failed; the refusal, if any, was sent."""
+        if self._over:
+            return
+        self._finish()
+        if isinstance(error, ProtocolError):
+            log.warn("{label}: handshake broken: {error}", label=self.label, error=error)
+        else:
+            log.info("{label}: refused: {error}", label=self.label, error=error)
+        self._channel.close()
+
+    def stop(self) -> None:
+        """The gateway stops."""
+        if self._handshake is not None:
+            self._handshake.timeOut(Refused("the gateway is stopping", code="draining"))
+        self._drop("the gateway is stopping")
+
+    # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _send(self, data: bytes) -> None:
+        if self._owner is not None:
+            self._owner.send(data)
+
+    def _limit(self, seconds: float) -> None:
+        self._cancelTimer()
+        self._cancelTimer = timer(self._plane.clock, seconds, self._tooLate)
+
+    def _tooLate(self) -> None:
+        if self._handshake is not None:
+            self._handshake.timeOut(Refused("the handshake took too long", code="timeout"))
+        self._drop("the handshake took too long")
+
+    def _drop(self, why: str) -> None:
+        if self._over:
+            return
+        self._finish()
+        log.info("{label}: dropped: {why}", label=self.label, why=why)
+        if self._handshake is not None:
+            self._handshake.lose(LinkLost(why))
+        self._channel.close() if self._owner is not None else self._channel.abort()
+
+    def _finish(self) -> None:
+        if not self._over:
+            self._over = True
+            self._cancelTimer()
+            self._ended(self)

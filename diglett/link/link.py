@@ -1,0 +1,237 @@
+"""An established link: a mux carried by a channel, watched for silence."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Protocol
+
+from twisted.logger import Logger
+
+from diglett.errors import DiglettError, LinkLost, ProtocolError, Refused
+from diglett.plane.channel import Channel
+from diglett.plane.tls import CIPHERTEXT_SIZE
+from diglett.wire.frames import FRAME_MAX
+from diglett.wire.keepalive import Watch, newKeepAlive
+from diglett.wire.messages import Established, Hello
+from diglett.wire.mux import Mux
+from diglett.wire.opening import Opening
+from diglett.wire.stream import Endpoint, Stream
+
+log = Logger()
+
+_plaintext = memoryview(bytearray(CIPHERTEXT_SIZE + FRAME_MAX))
+"""Where every link decrypts to: what is left unparsed is kept per link, so it is free again after each turn."""
+TICKS = 4
+"""Looks at the silence per keep-alive interval."""
+_time = struct.Struct(">d")
+
+
+class LinkHandler(Protocol):
+    """Who a link belongs to: a session at the gateway, the service at the agent."""
+
+    def accept(self, link: Link, stream: Stream, opening: Opening) -> Endpoint:
+        """The peer opened a stream."""
+
+    def draining(self, link: Link) -> None:
+        """The peer wants no new streams."""
+
+    def emptied(self, link: Link) -> None:
+        """A draining link has no streams left."""
+
+    def lost(self, link: Link, error: DiglettError) -> None:
+        """It is over, whoever ended it; called once, after all its streams were closed."""
+
+
+class Link:
+    """Moves the mux's bytes, owns the link's timer, and ends exactly once."""
+
+    def __init__(
+        self,
+        plane: Any,
+        channel: Channel,
+        handler: LinkHandler,
+        *,
+        opens: bool,
+        ours: Hello,
+        theirs: Hello,
+        terms: Established,
+        label: str,
+    ) -> None:
+        self.label = label
+        """For logs: the peer's address."""
+        self._plane = plane
+        self._channel = channel
+        self._handler = handler
+        self._terms = terms
+        self.mux = Mux(
+            self,
+            plane.clock.seconds,
+            opens=opens,
+            pool=plane.pool,
+            window=ours.window,
+            peerWindow=theirs.window,
+            streamsMax=ours.streams,
+            peerStreams=theirs.streams,
+        )
+        self._partial = b""
+        self._over = False
+        self._heard = False
+        self._lastHeard = plane.clock.seconds()
+        self._watch = newKeepAlive(Watch(ping=self._ping, giveUp=self._giveUp))
+        self._timer: Any = None
+
+    def start(self, rest: bytes = b"") -> None:
+        """Begin to carry; `rest` came behind the handshake."""
+        self._channel.owner = self
+        self._schedule()
+        self._ping()
+        if rest:
+            self._receive(memoryview(rest))
+        if not self._over:
+            self._channel.resumeReading()
+
+    # ---- the channel's owner -------------------------------------------------------------------------------------
+
+    def readable(self) -> None:
+        partial = self._partial
+        offset = len(partial)
+        if offset:
+            _plaintext[:offset] = partial
+        try:
+            size = self._channel.readInto(_plaintext[offset:])
+        except OSError as error:
+            self.broken(error)
+            return
+        if size > 0:
+            self._receive(_plaintext[: offset + size])
+        elif size == 0:
+            self._end(LinkLost("the other side closed the link"))
+
+    def _receive(self, data: memoryview) -> None:
+        self._heard = True
+        try:
+            used = self.mux.receive(data)
+        except ProtocolError as error:
+            log.warn("{label}: link error: {error}", label=self.label, error=error)
+            self.close(error)
+            return
+        self._partial = bytes(data[used:]) if used < len(data) else b""
+
+    def drained(self, size: int) -> None:
+        if not self._channel.queued and self.mux.blocked and not self._over:
+            self.mux.unblock()
+            self.flush()
+
+    def broken(self, error: Exception) -> None:
+        self._end(LinkLost(f"the connection broke: {reasonOf(error)}"))
+
+    # ---- the mux's driver ----------------------------------------------------------------------------------------
+
+    def outputReady(self) -> None:
+        self._plane.atBatchEnd(self.flush)
+
+    def flush(self) -> None:
+        mux = self.mux
+        if mux.blocked or self._over:
+            return
+        output = mux.output()
+        if output:
+            channel = self._channel
+            channel.write(output, sum(map(len, output)))
+            mux.outputTaken()
+            if channel.queued:
+                mux.block()
+
+    def accept(self, stream: Stream, opening: Opening) -> Endpoint:
+        return self._handler.accept(self, stream, opening)
+
+    def ponged(self, payload: bytes) -> None:
+        elapsed = self._plane.clock.seconds() - _time.unpack(payload)[0]
+        growth = self.mux.growth
+        if elapsed > 0 and (not growth.roundTrip or elapsed < growth.roundTrip):
+            growth.roundTrip = elapsed
+
+    def draining(self) -> None:
+        self._handler.draining(self)
+        if not self.mux.streams:
+            self.emptied()
+
+    def emptied(self) -> None:
+        self._handler.emptied(self)
+
+    def terminated(self) -> None:
+        self._end(LinkLost("the other side ended the link"))
+
+    def refused(self, error: Refused) -> None:
+        self._end(error)
+
+    def failed(self, stream: Stream) -> None:
+        log.failure("{label}: a bug in stream {id}; it is closed", label=self.label, id=stream.id)
+
+    # ---- ends ----------------------------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """No new streams, in either direction; the running ones go on."""
+        if not self._over:
+            self.mux.drain()
+            if not self.mux.streams:
+                self.emptied()
+
+    def close(self, error: Refused | ProtocolError | None = None) -> None:
+        """End it, and tell the peer why."""
+        if self._over:
+            return
+        try:
+            self.mux.terminate(error)
+        except ProtocolError:
+            pass
+        self.mux.blocked = False
+        self.flush()
+        self._end(error or LinkLost("closed"))
+
+    def _end(self, error: DiglettError) -> None:
+        if self._over:
+            return
+        self._over = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._channel.close()
+        self._partial = b""
+        self.mux.lost(str(error))
+        self._handler.lost(self, error)
+
+    # ---- liveness ------------------------------------------------------------------------------------------------
+
+    def _schedule(self) -> None:
+        self._timer = self._plane.clock.callLater(self._terms.keepalive / TICKS, self._tick)
+
+    def _tick(self) -> None:
+        self._schedule()
+        now = self._plane.clock.seconds()
+        if self._heard:
+            self._heard = False
+            self._lastHeard = now
+            self._watch.heard()
+            return
+        silence = now - self._lastHeard
+        if silence >= self._terms.timeout:
+            self._watch.expired()
+        elif silence >= self._terms.keepalive:
+            self._watch.silent()
+
+    def _ping(self) -> None:
+        try:
+            self.mux.ping(_time.pack(self._plane.clock.seconds()))
+        except ProtocolError as error:
+            self.close(error)
+
+    def _giveUp(self) -> None:
+        log.info("{label}: nothing heard for {seconds} s", label=self.label, seconds=self._terms.timeout)
+        self._channel.abort()
+        self._end(LinkLost(f"nothing was heard from the other side for {self._terms.timeout} s"))
+
+
+def reasonOf(error: Exception) -> str:
+    """An OSError in few words."""
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()

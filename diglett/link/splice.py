@@ -1,0 +1,142 @@
+"""A stream and a connection, joined: bytes both ways, with back-pressure, half-close and resets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from diglett.plane.channel import Channel
+from diglett.wire.frames import Reason
+from diglett.wire.mux import Mux
+from diglett.wire.stream import Stream
+
+
+class Splice:
+    """Both an Endpoint of the mux and the Owner of a channel.
+
+    A stalled stream pauses its own connection and nobody else's. The connection is closed when both directions have
+    ended, aborted when either side was.
+    """
+
+    __slots__ = ("stream", "_mux", "_channel", "_over")
+
+    stream: Stream
+    """Set right after it was opened or accepted."""
+
+    def __init__(self, mux: Mux, channel: Channel) -> None:
+        self._mux = mux
+        self._channel = channel
+        self._over = _NOTHING
+        channel.owner = self
+
+    def start(self) -> None:
+        """Begin to read the connection."""
+        self._channel.resumeReading()
+
+    # ---- the channel's owner -------------------------------------------------------------------------------------
+
+    def readable(self) -> None:
+        stream = self.stream
+        mux = self._mux
+        room = mux.reserve(stream)
+        if room is None:
+            self._channel.pauseReading()
+            return
+        try:
+            size = self._channel.readInto(room)
+        except OSError as error:
+            self.broken(error)
+            return
+        if size > 0:
+            mux.commit(stream, size)
+        elif size == 0:
+            mux.finish(stream)
+            self._ended(_READ)
+
+    def drained(self, size: int) -> None:
+        self._mux.delivered(self.stream, size)
+
+    def broken(self, error: Exception) -> None:
+        self._over = _ALL
+        self._mux.close(self.stream, Reason.RESET)
+        self._channel.abort()
+
+    # ---- the mux's endpoint --------------------------------------------------------------------------------------
+
+    def deliver(self, parts: Sequence[memoryview], size: int) -> None:
+        sent = self._channel.write(parts, size)
+        if sent:
+            self._mux.delivered(self.stream, sent)
+
+    def finished(self) -> None:
+        self._channel.finish()
+        self._ended(_WRITTEN)
+
+    def closed(self, reason: Reason, text: str) -> None:
+        self._over = _ALL
+        self._channel.abort()
+
+    def resume(self) -> None:
+        if not self._over & _READ:
+            self._channel.resumeReading()
+            self.readable()
+
+    def _ended(self, half: int) -> None:
+        self._over |= half
+        if self._over == _ALL:
+            self._channel.close()
+
+
+_NOTHING = 0
+_READ = 1
+_WRITTEN = 2
+_ALL = 3
+
+
+class PendingSplice:
+    """The endpoint of a stream whose connection is still being made: keeps what comes, at most the window."""
+
+    __slots__ = ("_mux", "_stream", "_parts", "_size", "_finished", "_cancel")
+
+    def __init__(self, mux: Mux, stream: Stream) -> None:
+        self._mux = mux
+        self._stream = stream
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._finished = False
+        self._cancel: Callable[[], None] | None = None
+
+    def connecting(self, cancel: Callable[[], None]) -> None:
+        """How to stop the attempt when the stream is closed before it has ended."""
+        self._cancel = cancel
+
+    def connected(self, channel: Channel) -> None:
+        """Join them; what came so far goes first."""
+        self._cancel = None
+        splice = Splice(self._mux, channel)
+        splice.stream = self._stream
+        self._stream.endpoint = splice
+        if self._parts:
+            splice.deliver([memoryview(part) for part in self._parts], self._size)
+        splice.start()
+        if self._finished:
+            splice.finished()
+
+    def failed(self, reason: Reason, text: str) -> None:
+        """There will be no connection."""
+        self._cancel = None
+        self._mux.close(self._stream, reason, text)
+
+    def deliver(self, parts: Sequence[memoryview], size: int) -> None:
+        self._parts.extend(map(bytes, parts))
+        self._size += size
+
+    def finished(self) -> None:
+        self._finished = True
+
+    def closed(self, reason: Reason, text: str) -> None:
+        cancel, self._cancel = self._cancel, None
+        if cancel is not None:
+            cancel()
+
+    def resume(self) -> None:
+        """Nothing is sent yet."""

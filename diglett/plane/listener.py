@@ -1,0 +1,85 @@
+"""Accepting in the poller: many connections a turn, straight from the socket."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.logger import Logger
+
+from diglett.plane.channel import Channel
+from diglett.plane.poller import IN, Poller
+from diglett.plane.sockets import SocketChannel
+
+log = Logger()
+
+PER_TURN = 32
+BACKLOG = 4_096
+"""What the kernel may queue; it caps this by net.core.somaxconn."""
+PAUSE = 0.5
+"""Seconds without accepting when descriptors or memory have run out."""
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class Acceptor:
+    """A listening socket; each connection becomes a channel, paused and without an owner."""
+
+    def __init__(self, poller: Poller, listening: socket.socket, accepted: Callable[[Channel], None]) -> None:
+        listening.setblocking(False)
+        listening.listen(BACKLOG)
+        self.fd = listening.fileno()
+        self.mask = -1
+        self.owner = self
+        self._poller = poller
+        self._socket = listening
+        self._accepted = accepted
+        self._paused = False
+        poller.watch(self, IN)
+
+    def readable(self) -> None:
+        for _ in range(PER_TURN):
+            try:
+                connection, peer = self._socket.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    log.warn("cannot accept connections now ({why}); trying again", why=os.strerror(error.errno or 0))
+                    self._poller.watch(self, 0)
+                    self._poller.later(PAUSE, self._resume)
+                    return
+                continue
+            self._accepted(SocketChannel(self._poller, connection, peer))
+
+    def _resume(self) -> None:
+        if self.fd != -1 and not self._paused:
+            self._poller.watch(self, IN)
+
+    def pause(self) -> None:
+        self._paused = True
+        if self.fd != -1:
+            self._poller.watch(self, 0)
+
+    def close(self) -> None:
+        if self.fd != -1:
+            self._poller.forget(self)
+            self.fd = -1
+            self._socket.close()
+
+    def address(self) -> Any:
+        return self._socket.getsockname()
+
+    def writable(self) -> None:
+        """Listening sockets are never asked."""
+
+    def hungUp(self) -> None:
+        """Nor do they hang up."""
+
+    def abort(self) -> None:
+        """A bug in `accepted` must not end the listening."""
+
+    def broken(self, error: Exception) -> None:
+        """See `abort`."""

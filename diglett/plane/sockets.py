@@ -1,0 +1,231 @@
+"""A non-blocking socket in the poller, as a channel."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+from diglett.plane.channel import WOULD_BLOCK, Owner
+from diglett.plane.poller import IN, OUT, Poller, tune
+
+PARTS_MAX = 64
+"""More parts than this are joined rather than given to the kernel one by one."""
+LINGER = 5.0
+"""Seconds that a closed connection may still be read from, so that its last bytes are not lost to a reset."""
+STUCK = 30.0
+"""Seconds that a closed connection with bytes to send may take none of them."""
+_ABORT = struct.pack("ii", 1, 0)
+
+
+class SocketChannel:
+    """Sends at once and asks for writability only when refused. Starts paused."""
+
+    __slots__ = ("owner", "peer", "fd", "mask", "queued", "_poller", "_socket", "_queue", "_state")
+
+    def __init__(self, poller: Poller, connection: socket.socket, peer: Any, owner: Owner | None = None) -> None:
+        connection.setblocking(False)
+        tune(connection)
+        self.owner: Any = owner
+        self.peer = peer
+        self.fd = connection.fileno()
+        self.mask = -1
+        self.queued = 0
+        self._poller = poller
+        self._socket = connection
+        self._queue: bytearray | None = None
+        self._state = 0
+
+    def readInto(self, view: memoryview) -> int:
+        try:
+            size = self._socket.recv_into(view)
+        except (BlockingIOError, InterruptedError):
+            return WOULD_BLOCK
+        if not size:
+            self._state |= _ENDED
+            self.pauseReading()
+        return size
+
+    def write(self, parts: Sequence[bytes | memoryview], size: int) -> int:
+        queue = self._queue
+        if queue is not None:
+            for part in parts:
+                queue += part
+            self.queued += size
+            return 0
+        if len(parts) > PARTS_MAX:
+            parts = (b"".join(parts),)
+        try:
+            sent = self._socket.send(parts[0]) if len(parts) == 1 else self._socket.sendmsg(parts)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as error:
+            self._breakLater(error)
+            return 0
+        if sent < size:
+            queue = bytearray().join(parts)
+            del queue[:sent]
+            self._queue = queue
+            self.queued = size - sent
+            self._poller.watch(self, (self.mask if self.mask > 0 else 0) | OUT)
+        return sent
+
+    def writable(self) -> None:
+        """The poller says that the socket takes more."""
+        queue = self._queue
+        if queue is None:
+            self._poller.watch(self, self.mask & ~OUT)
+            return
+        try:
+            sent = self._socket.send(queue)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._break(error)
+            return
+        self.queued -= sent
+        if self.queued:
+            del queue[:sent]
+        else:
+            self._queue = None
+            self._poller.watch(self, self.mask & ~OUT)
+            if self._state & _FINISHING:
+                self._shutdown()
+        if self._state & _CLOSING:
+            if not self.queued:
+                self._linger()
+        else:
+            self.owner.drained(sent)
+
+    def hungUp(self) -> None:
+        """The peer is gone. Unread bytes may be waiting behind a pause; then this shows again on resuming."""
+        number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number or self._state & _ENDED:
+            self._break(ConnectionResetError(number or errno.ECONNRESET, "the connection was reset"))
+        else:
+            self._poller.forget(self)
+
+    def pauseReading(self) -> None:
+        if self.mask > 0:
+            self._poller.watch(self, self.mask & ~IN)
+
+    def resumeReading(self) -> None:
+        if not self._state & (_ENDED | _CLOSING):
+            self._poller.watch(self, (self.mask if self.mask > 0 else 0) | IN)
+
+    def finish(self) -> None:
+        if not self._state & _FINISHING:
+            self._state |= _FINISHING
+            if self._queue is None:
+                self._shutdown()
+
+    def close(self) -> None:
+        if not self._state & _CLOSING:
+            self._state |= _CLOSING | _FINISHING
+            if self._queue is None:
+                self._shutdown()
+                self._linger()
+            else:
+                self._poller.later(STUCK, self._stuck, self.queued)
+
+    def abort(self) -> None:
+        self._state |= _CLOSING
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+        except OSError:
+            pass
+        self._destroy()
+
+    def localAddress(self) -> Any:
+        try:
+            return self._socket.getsockname()
+        except OSError:
+            return ""
+
+    def option(self, level: int, name: int, value: int) -> None:
+        """Set a socket option where the system knows it."""
+        try:
+            self._socket.setsockopt(level, name, value)
+        except OSError:
+            pass
+
+    # ---- ends ----------------------------------------------------------------------------------------------------
+
+    def _shutdown(self) -> None:
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def _linger(self) -> None:
+        """Everything was sent. A socket closed with unread bytes resets the connection, and that can overtake what
+        we sent: so read and drop until the peer is done, for a while."""
+        if self._state & _ENDED:
+            self._destroy()
+            return
+        self.owner = _Lingering(self)
+        self._poller.watch(self, IN)
+        self._poller.linger(LINGER, self._destroy)
+
+    def _stuck(self, queued: int) -> None:
+        """Closing, and the peer must take the rest: give up when it has taken nothing for so long."""
+        if self.queued == queued and self.fd != -1:
+            self.abort()
+        elif self.queued:
+            self._poller.later(STUCK, self._stuck, self.queued)
+
+    def _destroy(self) -> None:
+        if self.fd == -1:
+            return
+        self._poller.forget(self)
+        self.fd = -1
+        self._socket.close()
+        self._queue = None
+        self.queued = 0
+
+    def _breakLater(self, error: OSError) -> None:
+        """From within a call of the owner's: tell it when it is done."""
+        self._poller.atBatchEnd(lambda: self._break(error))
+
+    def _break(self, error: OSError) -> None:
+        if self.fd == -1:
+            return
+        silent = self._state & _CLOSING
+        self._state |= _CLOSING
+        self._destroy()
+        if not silent:
+            self.owner.broken(error)
+
+
+_ENDED = 1
+_FINISHING = 2
+_CLOSING = 4
+_scrap = memoryview(bytearray(65_536))
+
+
+class _Lingering:
+    """Reads and drops what still comes on a closed connection; at most 4 MiB of it."""
+
+    def __init__(self, channel: SocketChannel) -> None:
+        self._channel = channel
+        self._left = 4 * 1_048_576
+
+    def readable(self) -> None:
+        channel = self._channel
+        try:
+            size = channel._socket.recv_into(_scrap)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            size = 0
+        self._left -= size
+        if not size or self._left < 0:
+            channel._destroy()
+
+    def drained(self, size: int) -> None:
+        """Nothing is queued any more."""
+
+    def broken(self, error: Exception) -> None:
+        """It is closed anyway."""

@@ -1,0 +1,1 @@
+"""The protocol: bytes in, events out. No Twisted, no clock, no socket."""

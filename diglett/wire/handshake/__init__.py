@@ -1,0 +1,1 @@
+"""The two handshake machines and what they read."""

@@ -1,0 +1,391 @@
+"""Many streams over one link: frames in, calls on endpoints; calls of endpoints, frames out.
+
+Sans-IO and buffer-shaped; `diglett.wire.outbox` is its sending half. The mux never owns a socket. Incoming payload is
+handed on in place, consecutive frames of a stream together; credit is returned on delivery, never on receipt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from diglett.errors import ProtocolError, Refused
+from diglett.wire.batch import BatchPool
+from diglett.wire.frames import (
+    CONTROL_MAX,
+    CREDIT_MAX,
+    EXTENSIONS,
+    HEADER,
+    HEADER_SIZE,
+    ID_MAX,
+    PAYLOAD_MAX,
+    Kind,
+    Reason,
+    decodeClose,
+    encodeClose,
+    encodeFrame,
+)
+from diglett.wire.messages import WINDOW_DEFAULT, decodeRefusal, encodeRefusal
+from diglett.wire.opening import Opening
+from diglett.wire.outbox import Carrier, Outbox
+from diglett.wire.stream import Endpoint, Stream
+from diglett.wire.windows import Growth
+
+UNDELIVERED_MAX = 64 * 1_048_576
+"""Bytes received and not yet delivered, of all streams of a link."""
+_PAYLOAD = int(Kind.PAYLOAD)
+_unpack = HEADER.unpack_from
+
+
+class Driver(Carrier, Protocol):
+    """Who carries a mux: it moves the bytes, owns the timers, and hears what concerns the whole link."""
+
+    def accept(self, stream: Stream, opening: Opening) -> Endpoint:
+        """The peer opened a stream: who shall have it."""
+
+    def ponged(self, payload: bytes) -> None: ...
+
+    def draining(self) -> None:
+        """The peer wants no new streams."""
+
+    def terminated(self) -> None:
+        """The peer is about to close the connection."""
+
+    def refused(self, error: Refused) -> None:
+        """The peer ends the link and says why."""
+
+    def emptied(self) -> None:
+        """One side drains, and the last stream is over."""
+
+    def failed(self, stream: Stream) -> None:
+        """An endpoint raised (called in the `except` block); the mux has closed its stream."""
+
+
+class Mux(Outbox):
+    """The streams of one established link.
+
+    `opens` is true for the gateway, the only side that opens streams. `peerWindow` and `peerStreams` are what the
+    peer's hello granted, `window` and `streamsMax` what ours did. `clock` tells seconds; it is asked only when credit
+    is returned.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        clock: Callable[[], float],
+        *,
+        opens: bool,
+        pool: BatchPool | None = None,
+        window: int = WINDOW_DEFAULT,
+        peerWindow: int = WINDOW_DEFAULT,
+        streamsMax: int = 10_000,
+        peerStreams: int = 10_000,
+        undeliveredMax: int = UNDELIVERED_MAX,
+    ) -> None:
+        super().__init__(driver, pool if pool is not None else BatchPool())
+        self._driver = driver
+        self._clock = clock
+        self._opens = opens
+        self._window = window
+        self._peerWindow = peerWindow
+        self._streamsMax = streamsMax
+        self._peerStreams = peerStreams
+        self._undeliveredMax = undeliveredMax
+        self.streams: dict[int, Stream] = {}
+        self.growth = Growth()
+        self.undelivered = 0
+        self.ignored = 0
+        """Late frames for streams that were over: counted and dropped."""
+        self.drainingHere = False
+        self.drainingThere = False
+        self._lastId = ID_MAX
+
+    # ---- streams -------------------------------------------------------------------------------------------------
+
+    def open(self, opening: Opening, endpoint: Endpoint) -> Stream:
+        """Begin a stream; payload may follow at once.
+
+        Raises Refused: the peer drains or its limit is reached.
+        """
+        if self.drainingThere or self.drainingHere:
+            raise Refused("the agent is going away", code="draining")
+        if len(self.streams) >= self._peerStreams:
+            raise Refused("too many streams on this link", code="limit")
+        id = self._lastId
+        while True:
+            id = id + 2 if id < ID_MAX else 1
+            if id not in self.streams:
+                break
+        self._lastId = id
+        stream = Stream(id, endpoint, self._peerWindow, self._window)
+        stream.since = self._clock()
+        self.streams[id] = stream
+        self.append(encodeFrame(Kind.OPEN, id, opening.encode()))
+        return stream
+
+    def finish(self, stream: Stream) -> None:
+        """Our side of this stream sends no more."""
+        if stream.finishedHere or stream.id not in self.streams:
+            return
+        stream.finishedHere = True
+        self.append(HEADER.pack(Kind.FINISH, stream.id, 0))
+        if stream.finishedThere:
+            self._forget(stream)
+
+    def close(self, stream: Stream, reason: Reason = Reason.NONE, text: str = "") -> None:
+        """End both directions now; the endpoint is not told. Nothing happens to a stream that is over."""
+        if self.streams.get(stream.id) is stream:
+            self.append(encodeClose(stream.id, reason, text))
+            self._forget(stream)
+        self.abandon(stream)
+
+    def abandon(self, stream: Stream) -> None:
+        """What was received for this stream and not delivered never will be."""
+        self.undelivered -= stream.undelivered
+        stream.undelivered = 0
+
+    def lost(self, text: str) -> None:
+        """The link is gone: every stream is closed, and nothing is sent any more."""
+        streams = list(self.streams.values())
+        self.streams.clear()
+        self.drainingHere = True
+        self._discard()
+        for stream in streams:
+            self._tellClosed(stream, Reason.LOST, text)
+
+    # ---- the link as a whole -------------------------------------------------------------------------------------
+
+    def ping(self, payload: bytes) -> None:
+        """Ask for a sign of life; 8 bytes that come back with `ponged`."""
+        self.append(encodeFrame(Kind.PING, 0, payload))
+
+    def drain(self) -> None:
+        """Tell the peer to open no more streams, and refuse those it opens all the same."""
+        if not self.drainingHere:
+            self.drainingHere = True
+            self.append(HEADER.pack(Kind.DRAIN, 0, 0))
+
+    def terminate(self, error: Refused | ProtocolError | None = None) -> None:
+        """The last frame: why the link ends, or that it does."""
+        if error is None:
+            self.append(HEADER.pack(Kind.TERMINATE, 0, 0))
+        else:
+            self.append(encodeFrame(Kind.ERROR, 0, encodeRefusal(error)))
+
+    # ---- receiving -----------------------------------------------------------------------------------------------
+
+    def receive(self, data: memoryview) -> int:
+        """Take the whole frames at the start of this; how many bytes they were.
+
+        Raises ProtocolError: the link must end. What stood before it has been handled.
+        """
+        position = 0
+        end = len(data)
+        last = end - HEADER_SIZE
+        runId = -1
+        parts: list[memoryview] = []
+        size = 0
+        while position <= last:
+            kind, id, length = _unpack(data, position)
+            start = position + HEADER_SIZE
+            after = start + length
+            if kind == _PAYLOAD and length <= PAYLOAD_MAX:
+                if after > end:
+                    break
+                position = after
+                if id == runId:
+                    parts.append(data[start:after])
+                    size += length
+                    continue
+                if parts:
+                    self._deliver(runId, parts, size)
+                parts = [data[start:after]]
+                size = length
+                runId = id
+                continue
+            if parts:
+                self._deliver(runId, parts, size)
+                parts = []
+                runId = -1
+            if length > PAYLOAD_MAX:
+                raise ProtocolError(f"a frame of {length} bytes")
+            if after > end:
+                break
+            position = after
+            self._handle(kind, id, bytes(data[start:after]))
+        if parts:
+            self._deliver(runId, parts, size)
+        return position
+
+    def delivered(self, stream: Stream, size: int) -> None:
+        """So many bytes were really written to the other socket: they are owed as credit."""
+        stream.undelivered -= size
+        self.undelivered -= size
+        owed = stream.owed + size
+        if owed * 2 < stream.window or stream.finishedThere:
+            stream.owed = owed
+            return
+        if self.streams.get(stream.id) is not stream:
+            return
+        stream.owed = 0
+        now = self._clock()
+        grown = self.growth.grow(stream.window, now - stream.since)
+        stream.since = now
+        stream.window += grown
+        stream.allowance += owed + grown
+        self.append(encodeFrame(Kind.WINDOW, stream.id, (owed + grown).to_bytes(4, "big")))
+
+    def _deliver(self, id: int, parts: Sequence[memoryview], size: int) -> None:
+        stream = self.streams.get(id)
+        if stream is None:
+            self.ignored += 1
+            return
+        allowance = stream.allowance - size
+        if allowance < 0:
+            self._fail(stream, Reason.CREDIT, "more was sent than credit allowed")
+            return
+        if stream.finishedThere:
+            self._fail(stream, Reason.PROTOCOL, "payload after Finish")
+            return
+        stream.allowance = allowance
+        stream.undelivered += size
+        self.undelivered += size
+        try:
+            stream.endpoint.deliver(parts, size)  # type: ignore[union-attr]
+        except Exception:
+            self._failed(stream)
+        if self.undelivered > self._undeliveredMax:
+            worst = max(self.streams.values(), key=lambda each: each.undelivered)
+            self._fail(worst, Reason.BUFFER, "too much is buffered on this link")
+
+    def _handle(self, kind: int, id: int, payload: bytes) -> None:
+        handler = _HANDLERS.get(kind)
+        if handler is not None:
+            handler(self, id, payload)
+        elif kind not in EXTENSIONS:
+            raise ProtocolError(f"a frame of kind {kind}")
+
+    def _onWindow(self, id: int, payload: bytes) -> None:
+        credit = int.from_bytes(payload, "big")
+        if len(payload) != 4 or not credit:
+            raise ProtocolError("malformed Window")
+        stream = self.streams.get(id)
+        if stream is None or stream.finishedHere:
+            self.ignored += 1
+            return
+        stream.credit += credit
+        if stream.credit > CREDIT_MAX:
+            self._fail(stream, Reason.PROTOCOL, "credit beyond 2^31-1")
+        elif stream.starved:
+            stream.starved = False
+            self._resume(stream)
+
+    def _onFinish(self, id: int, payload: bytes) -> None:
+        if payload:
+            raise ProtocolError("malformed Finish")
+        stream = self.streams.get(id)
+        if stream is None or stream.finishedThere:
+            self.ignored += 1
+            return
+        stream.finishedThere = True
+        if stream.finishedHere:
+            self._forget(stream)
+        try:
+            stream.endpoint.finished()  # type: ignore[union-attr]
+        except Exception:
+            self._failed(stream)
+
+    def _onClose(self, id: int, payload: bytes) -> None:
+        if len(payload) == 1 or len(payload) > CONTROL_MAX:
+            raise ProtocolError("malformed Close")
+        stream = self.streams.get(id)
+        if stream is None:
+            self.ignored += 1
+            return
+        self._forget(stream)
+        self._tellClosed(stream, *decodeClose(payload))
+
+    def _onOpen(self, id: int, payload: bytes) -> None:
+        if self._opens:
+            raise ProtocolError("Open from the agent")
+        if id % 2 == 0 or id in self.streams or len(payload) > CONTROL_MAX:
+            raise ProtocolError("malformed Open")
+        opening = Opening.decode(payload)
+        if self.drainingHere or len(self.streams) >= self._streamsMax:
+            self.append(encodeClose(id, Reason.REFUSED))
+            return
+        stream = Stream(id, None, self._peerWindow, self._window)
+        stream.since = self._clock()
+        self.streams[id] = stream
+        try:
+            stream.endpoint = self._driver.accept(stream, opening)
+        except Exception:
+            self._failed(stream)
+
+    def _onPing(self, id: int, payload: bytes) -> None:
+        if id or len(payload) != 8:
+            raise ProtocolError("malformed Ping")
+        self.append(encodeFrame(Kind.PONG, 0, payload))
+
+    def _onPong(self, id: int, payload: bytes) -> None:
+        if id or len(payload) != 8:
+            raise ProtocolError("malformed Pong")
+        self._driver.ponged(payload)
+
+    def _onDrain(self, id: int, payload: bytes) -> None:
+        if not self.drainingThere:
+            self.drainingThere = True
+            self._driver.draining()
+
+    def _onTerminate(self, id: int, payload: bytes) -> None:
+        self._driver.terminated()
+
+    def _onError(self, id: int, payload: bytes) -> None:
+        self._driver.refused(decodeRefusal(payload))
+
+    # ---- ends of streams -----------------------------------------------------------------------------------------
+
+    def _forget(self, stream: Stream) -> None:
+        del self.streams[stream.id]
+        self.growth.release(stream.window - stream.initial)
+        if not self.streams and (self.drainingHere or self.drainingThere):
+            self._driver.emptied()
+
+    def _fail(self, stream: Stream, reason: Reason, text: str) -> None:
+        """End a stream for a reason of our own, and tell both sides."""
+        self.append(encodeClose(stream.id, reason, text))
+        self._forget(stream)
+        self._tellClosed(stream, reason, text)
+
+    def _tellClosed(self, stream: Stream, reason: Reason, text: str) -> None:
+        self.abandon(stream)
+        try:
+            stream.endpoint.closed(reason, text)  # type: ignore[union-attr]
+        except Exception:
+            self._driver.failed(stream)
+
+    def _resume(self, stream: Stream) -> None:
+        if self.streams.get(stream.id) is not stream:
+            return
+        try:
+            stream.endpoint.resume()  # type: ignore[union-attr]
+        except Exception:
+            self._failed(stream)
+
+    def _failed(self, stream: Stream) -> None:
+        """An endpoint raised: its stream ends, the link does not."""
+        self._driver.failed(stream)
+        self.close(stream, Reason.INTERNAL)
+
+
+_HANDLERS = {
+    int(Kind.ERROR): Mux._onError,
+    int(Kind.CLOSE): Mux._onClose,
+    int(Kind.TERMINATE): Mux._onTerminate,
+    int(Kind.OPEN): Mux._onOpen,
+    int(Kind.FINISH): Mux._onFinish,
+    int(Kind.WINDOW): Mux._onWindow,
+    int(Kind.PING): Mux._onPing,
+    int(Kind.PONG): Mux._onPong,
+    int(Kind.DRAIN): Mux._onDrain,
+}

@@ -1,0 +1,158 @@
+"""What a link is about to send: one small batch of frames, and who waits for room in it.
+
+Outgoing frames stand in one batch, in order, each payload received right behind the space of its header. While the link
+is *blocked* (what was given out earlier has not gone into the socket yet) nobody is given room, so data waits in the
+kernel's buffers of the streams' own sockets, which is what slows their senders; endpoints that were refused queue up
+and are resumed in order. Control frames that come up meanwhile stand in a bounded queue and go first. So a ping is
+never behind more than one batch.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from diglett.errors import ProtocolError
+from diglett.wire.batch import BATCH_SIZE, FLUSH_AT, Batch, BatchPool
+from diglett.wire.frames import HEADER, HEADER_SIZE, PAYLOAD_MAX, Kind
+from diglett.wire.stream import Stream
+
+CONTROL_QUEUE_MAX = 1_048_576
+"""Unsent control frames, bytes; a peer that makes us owe more is dropped."""
+
+_PAYLOAD = int(Kind.PAYLOAD)
+_pack = HEADER.pack_into
+
+
+class Carrier(Protocol):
+    """Who moves the output."""
+
+    def outputReady(self) -> None:
+        """There is output; called once, until `outputTaken`."""
+
+    def flush(self) -> None:
+        """Take the output now, if the link is not blocked: the batch is full."""
+
+
+class Outbox:
+    """The sending half of a mux: it says where payload may be received and what is ready to be written."""
+
+    def __init__(self, carrier: Carrier, pool: BatchPool) -> None:
+        self._carrier = carrier
+        self._pool = pool
+        self.blocked = False
+        self._batch: Batch | None = None
+        self._position = 0
+        self._control = bytearray()
+        self._announced = False
+        self._waiting: deque[Stream] = deque()
+
+    def reserve(self, stream: Stream) -> memoryview | None:
+        """Where this stream's next payload may be received; None: not now, the endpoint will be resumed.
+
+        Nothing else may be asked of the mux between this and `commit`; not committing is fine.
+        """
+        credit = stream.credit
+        if credit <= 0:
+            stream.starved = True
+            return None
+        if self.blocked:
+            if not stream.waiting:
+                stream.waiting = True
+                self._waiting.append(stream)
+            return None
+        batch = self._batch
+        if batch is None:
+            batch = self._batch = self._pool.acquire()
+        start = self._position + HEADER_SIZE
+        return batch.view[start : start + (credit if credit < PAYLOAD_MAX else PAYLOAD_MAX)]
+
+    def commit(self, stream: Stream, size: int) -> None:
+        """So many bytes have been put where `reserve` said."""
+        position = self._position
+        _pack(self._batch.buffer, position, _PAYLOAD, stream.id, size)  # type: ignore[union-attr]
+        stream.credit -= size
+        self._position = position = position + HEADER_SIZE + size
+        if position >= FLUSH_AT:
+            self._carrier.flush()
+        elif not self._announced:
+            self._announced = True
+            self._carrier.outputReady()
+
+    def write(self, stream: Stream, data: bytes | memoryview) -> int:
+        """Copy in as much of this as may be sent now; how much that was. When less, the endpoint will be resumed."""
+        done = 0
+        size = len(data)
+        view = memoryview(data)
+        while done < size:
+            room = self.reserve(stream)
+            if room is None:
+                break
+            step = min(len(room), size - done)
+            room[:step] = view[done : done + step]
+            self.commit(stream, step)
+            done += step
+        return done
+
+    def append(self, frame: bytes) -> None:
+        """Put a control frame in its place: in the batch, or first in line when the link is blocked."""
+        size = len(frame)
+        if not self.blocked and self._position + size > BATCH_SIZE:
+            self._carrier.flush()
+        if self.blocked:
+            self._control += frame
+            if len(self._control) > CONTROL_QUEUE_MAX:
+                raise ProtocolError("the peer does not read what it makes us answer")
+            return
+        batch = self._batch
+        if batch is None:
+            batch = self._batch = self._pool.acquire()
+        position = self._position
+        batch.buffer[position : position + size] = frame
+        self._position = position + size
+        if not self._announced:
+            self._announced = True
+            self._carrier.outputReady()
+
+    def output(self) -> list[memoryview]:
+        """What is ready to be written, in order; valid until `outputTaken`."""
+        output = []
+        if self._control:
+            output.append(memoryview(bytes(self._control)))
+            self._control.clear()
+        if self._position:
+            output.append(self._batch.view[: self._position])  # type: ignore[union-attr]
+        return output
+
+    def outputTaken(self) -> None:
+        """All of `output` was written or copied."""
+        self._announced = False
+        self._position = 0
+        if self._batch is not None:
+            self._pool.release(self._batch)
+            self._batch = None
+
+    def block(self) -> None:
+        """What was taken has not all gone out: give nobody room."""
+        self.blocked = True
+
+    def unblock(self) -> None:
+        """It has: those who were refused may go on, in their order, until the link blocks again."""
+        self.blocked = False
+        waiting = self._waiting
+        for _ in range(len(waiting)):
+            if self.blocked:
+                return
+            stream = waiting.popleft()
+            stream.waiting = False
+            self._resume(stream)
+
+    def _discard(self) -> None:
+        """The link is gone: nothing is sent any more."""
+        self.blocked = True
+        self._waiting.clear()
+        self._control.clear()
+        self.outputTaken()
+
+    def _resume(self, stream: Stream) -> None:
+        raise NotImplementedError

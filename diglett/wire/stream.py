@@ -1,0 +1,72 @@
+"""One stream's record: halves, credit, and who gets its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from diglett.wire.frames import Reason
+
+
+class Endpoint(Protocol):
+    """What stands at our end of a stream: a visitor's or a backend's connection.
+
+    None of these may raise; none may touch the views after returning.
+    """
+
+    def deliver(self, parts: Sequence[memoryview], size: int) -> None:
+        """Bytes from the peer, in order; report them to `Mux.delivered` when they are really written."""
+
+    def finished(self) -> None:
+        """The peer sends no more."""
+
+    def closed(self, reason: Reason, text: str) -> None:
+        """The stream is over before both sides had finished."""
+
+    def resume(self) -> None:
+        """`Mux.reserve`, having said no, would say yes now."""
+
+
+class Stream:
+    """Slots only: thousands of these stand idle.
+
+    The stream is over when both halves are done; only `diglett.wire.mux` writes here.
+    """
+
+    __slots__ = (
+        "id",
+        "endpoint",
+        "credit",
+        "allowance",
+        "window",
+        "initial",
+        "owed",
+        "undelivered",
+        "since",
+        "finishedHere",
+        "finishedThere",
+        "waiting",
+        "starved",
+    )
+
+    def __init__(self, id: int, endpoint: Endpoint | None, credit: int, window: int) -> None:
+        self.id = id
+        self.endpoint = endpoint
+        self.credit = credit
+        """Bytes we may still send."""
+        self.allowance = window
+        """Bytes the peer may still send."""
+        self.window = window
+        self.initial = window
+        self.owed = 0
+        """Bytes delivered here and not yet returned as credit."""
+        self.undelivered = 0
+        """Bytes received and not yet delivered."""
+        self.since = 0.0
+        """When credit was last returned, for judging whether the window is the bottleneck."""
+        self.finishedHere = False
+        self.finishedThere = False
+        self.waiting = False
+        """Stands in the mux's queue for room in the batch."""
+        self.starved = False
+        """Its endpoint wants to send and has no credit."""
