@@ -1,0 +1,1 @@
+"""Certificates and TLS handshakes, in memory and with the real OpenSSL."""
