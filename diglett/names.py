@@ -10,6 +10,8 @@ from diglett.errors import UsageError
 MAX_LENGTH = 63
 """Characters in a DNS label (RFC 1035), and so in a name."""
 
+_MAX_DOMAIN = 253
+
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 
 RESERVED = frozenset(
@@ -63,6 +65,25 @@ def normalizeName(text: str) -> str:
     if name[2:4] == "--":
         _checkALabel(name, shown)
     return name
+
+
+def normalizeDomain(text: str) -> str:
+    """
+    Give the one spelling of the domain that names are published under.
+
+    Raises UsageError, with what is wrong, when `text` cannot be one.
+    """
+    try:
+        labels = [normalizeName(label) for label in text.removesuffix(".").split(".")]
+    except UsageError as error:
+        shown = ascii(text[:_MAX_DOMAIN])
+        raise UsageError(f"{shown} is not a domain, such as gateway.com: {error}") from None
+    domain = ".".join(labels)
+    if labels[-1].isdigit():
+        raise UsageError(f"{domain} is an address; names need a domain, such as gateway.com")
+    if len(domain) > _MAX_DOMAIN - MAX_LENGTH - 1:
+        raise UsageError(f"the domain {domain[:40]}... is too long to put names in front of it")
+    return domain
 
 
 def randomName() -> str:

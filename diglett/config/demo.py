@@ -1,0 +1,14 @@
+"""What `diglett demo` was told."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen
+class DemoOptions:
+    """Options of the demonstration; a port of None is the usual one, or a free one if that is taken."""
+
+    httpsPort: int | None = None
+    httpPort: int | None = None
+    debug: int = 0
