@@ -38,6 +38,12 @@ class GatewayNotTrusted(Refused):
     permanent = True
 
 
+class BackendNotTrusted(Refused):
+    """A backend reached over TLS could not be verified; the visitor gets an error instead."""
+
+    code = "backend-not-trusted"
+
+
 class LoginRefused(Refused):
     """Unknown token, wrong secret or an account that is over: one text for all of them."""
 
