@@ -120,11 +120,11 @@ class Arrival:
             log.info("{label}: refused: {error}", label=self.label, error=error)
         self._channel.close()
 
-    def stop(self) -> None:
-        """The gateway stops."""
+    def stop(self, error: Refused) -> None:
+        """End it, and tell the agent why."""
         if self._handshake is not None:
-            self._handshake.timeOut(Refused("the gateway is stopping", code="draining"))
-        self._drop("the gateway is stopping")
+            self._handshake.timeOut(error)
+        self._drop(str(error))
 
     # ---- inside --------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any, Protocol
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from diglett.errors import DiglettError, LinkLost, ProtocolError, Refused
@@ -79,6 +80,7 @@ class Link:
         self._lastHeard = plane.clock.seconds()
         self._watch = newKeepAlive(Watch(ping=self._ping, giveUp=self._giveUp))
         self._timer: Any = None
+        self._probes: list[Deferred[bool]] = []
 
     def start(self, rest: bytes = b"") -> None:
         """Begin to carry; `rest` came behind the handshake."""
@@ -109,6 +111,8 @@ class Link:
 
     def _receive(self, data: memoryview) -> None:
         self._heard = True
+        if self._probes:
+            self._answerProbes(True)
         try:
             used = self.mux.receive(data)
         except ProtocolError as error:
@@ -198,6 +202,7 @@ class Link:
             self._timer = None
         self._channel.close()
         self._partial = b""
+        self._answerProbes(False)
         self.mux.lost(str(error))
         self._handler.lost(self, error)
 
@@ -225,6 +230,28 @@ class Link:
             self.mux.ping(_time.pack(self._plane.clock.seconds()))
         except ProtocolError as error:
             self.close(error)
+
+    def probe(self, seconds: float) -> Deferred[bool]:
+        """Whether the peer says anything within this time; it is asked to."""
+        if self._over:
+            return succeed(False)
+        probe: Deferred[bool] = Deferred()
+        self._probes.append(probe)
+        timeout = self._plane.clock.callLater(seconds, self._answerProbes, False)
+
+        def stop(answer: bool) -> bool:
+            if timeout.active():
+                timeout.cancel()
+            return answer
+
+        probe.addBoth(stop)
+        self._ping()
+        return probe
+
+    def _answerProbes(self, alive: bool) -> None:
+        probes, self._probes = self._probes, []
+        for probe in probes:
+            probe.callback(alive)
 
     def _giveUp(self) -> None:
         log.info("{label}: nothing heard for {seconds} s", label=self.label, seconds=self._terms.timeout)

@@ -17,13 +17,13 @@ class Splice:
     ended, aborted when either side was.
     """
 
-    __slots__ = ("stream", "_mux", "_channel", "_over")
+    __slots__ = ("mux", "stream", "_channel", "_over")
 
+    mux: Mux
     stream: Stream
-    """Set right after it was opened or accepted."""
+    """Both set right after the stream was opened or accepted."""
 
-    def __init__(self, mux: Mux, channel: Channel) -> None:
-        self._mux = mux
+    def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._over = _NOTHING
         channel.owner = self
@@ -36,7 +36,7 @@ class Splice:
 
     def readable(self) -> None:
         stream = self.stream
-        mux = self._mux
+        mux = self.mux
         room = mux.reserve(stream)
         if room is None:
             self._channel.pauseReading()
@@ -53,11 +53,11 @@ class Splice:
             self._ended(_READ)
 
     def drained(self, size: int) -> None:
-        self._mux.delivered(self.stream, size)
+        self.mux.delivered(self.stream, size)
 
     def broken(self, error: Exception) -> None:
         self._over = _ALL
-        self._mux.close(self.stream, Reason.RESET)
+        self.mux.close(self.stream, Reason.RESET)
         self._channel.abort()
 
     # ---- the mux's endpoint --------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ class Splice:
     def deliver(self, parts: Sequence[memoryview], size: int) -> None:
         sent = self._channel.write(parts, size)
         if sent:
-            self._mux.delivered(self.stream, sent)
+            self.mux.delivered(self.stream, sent)
 
     def finished(self) -> None:
         self._channel.finish()
@@ -112,7 +112,8 @@ class PendingSplice:
     def connected(self, channel: Channel) -> None:
         """Join them; what came so far goes first."""
         self._cancel = None
-        splice = Splice(self._mux, channel)
+        splice = Splice(channel)
+        splice.mux = self._mux
         splice.stream = self._stream
         self._stream.endpoint = splice
         if self._parts:

@@ -318,7 +318,9 @@ class Mux(Outbox):
         stream.since = self._clock()
         self.streams[id] = stream
         try:
-            stream.endpoint = self._driver.accept(stream, opening)
+            endpoint = self._driver.accept(stream, opening)
+            if stream.endpoint is None:  # else the connection was there at once, and stands in its place
+                stream.endpoint = endpoint
         except Exception:
             self._failed(stream)
 

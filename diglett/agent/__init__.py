@@ -1,0 +1,1 @@
+"""The agent: one link to the gateway, kept up for ever; backends behind it."""

@@ -1,0 +1,133 @@
+"""The command `diglett`, once its words are read: everything is put together here, run, and ended."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from diglett.agent.report import JsonReporter, TextReporter
+from diglett.config.agent import AgentConfig
+from diglett.config.backend import Backend as BackendConfig
+from diglett.errors import DiglettError, Refused
+
+
+def run(config: AgentConfig) -> int:
+    """Run the agent until it is stopped; the exit status: 0 asked to, 1 given up (`--once`), 3 refused for good."""
+    from twisted.internet import reactor
+
+    from diglett.agent.logging import startLogging
+
+    startLogging(config.debug, config.logFormat)
+    clock: Any = reactor
+    reporter = (
+        JsonReporter(str(config.gateway))
+        if config.logFormat == "json"
+        else TextReporter(clock.seconds, str(config.gateway))
+    )
+    ended: list[DiglettError | None] = []
+    service = makeAgent(reactor, config, reporter)
+
+    def over(error: DiglettError | None) -> None:
+        ended.append(error)
+        reporter.stopped(error)
+        if clock.running:
+            clock.stop()
+
+    def begin() -> None:
+        service.done.addCallback(over)
+        service.startService()
+
+    clock.callWhenRunning(begin)
+    _onSignals(clock, service)
+    clock.run(installSignalHandlers=False)
+    error = ended[0] if ended else None
+    if error is None:
+        return 0
+    return 3 if isinstance(error, Refused) and error.permanent else 1
+
+
+def _onSignals(reactor: Any, service: Any) -> None:
+    """The first signal lets running streams finish, the second does not."""
+    asked: list[int] = []
+
+    def stop(number: int, frame: Any) -> None:
+        asked.append(number)
+        reactor.callFromThread(service.stopService if len(asked) == 1 else service.abandon)
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), stop)
+
+
+def makeAgent(reactor: Any, config: AgentConfig, reporter: Any) -> Any:
+    """The agent as a service."""
+    from diglett.agent.service import AgentService, Tunnel
+    from diglett.names import randomName
+    from diglett.plane.channel import Target
+    from diglett.plane.fast import FastPlane
+    from diglett.state import stateFolder
+    from diglett.trust.client import GatewayTrust
+    from diglett.wire.messages import Register
+
+    plane = FastPlane(reactor)
+    state = stateFolder(config.state)
+    trust = GatewayTrust(
+        config.gateway.host,
+        ca=config.ca,
+        pins=config.pins,
+        localCa=state / "ca.pem",
+    )
+    makeBackend = _backends(plane, config)
+    tunnels = [
+        Tunnel(
+            register=Register(name=tunnel.name or randomName(), type=tunnel.type, share=tunnel.share),
+            backend=makeBackend(tunnel.backend),
+            shown=str(tunnel.backend),
+        )
+        for tunnel in config.tunnels
+    ]
+    target = Target(host=config.gateway.host, port=config.gateway.port)
+    return AgentService(
+        plane, target, trust, _tokens(config, state / "token"), tunnels, reporter, once=config.once
+    )
+
+
+def _tokens(config: AgentConfig, own: Any) -> Callable[[], str | None]:
+    """Where the token comes from at each attempt. The user's own one is for the user's own gateway only."""
+
+    def read() -> str | None:
+        token = config.token.read()
+        if token is None and _isLoopback(config.gateway.host):
+            try:
+                return own.read_text(encoding="ascii").strip() or None
+            except OSError:
+                return None
+        return token
+
+    return read
+
+
+def _isLoopback(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost") or host == "::1" or host.startswith("127.")
+
+
+def _backends(plane: Any, config: AgentConfig) -> Callable[[BackendConfig], Any]:
+    from diglett.agent.backend import DialledBackend, TLSBackend
+    from diglett.plane.channel import Target
+
+    def make(backend: BackendConfig) -> Any:
+        if backend.kind == "unix":
+            return DialledBackend(plane, Target(path=backend.path))
+        if backend.kind == "folder":
+            from diglett.agent.folder import FolderBackend
+
+            return FolderBackend(plane, backend.path)
+        target = Target(host=backend.host, port=backend.port)
+        if backend.kind == "https":
+            from diglett.trust.client import BackendTrust
+
+            return TLSBackend(plane, target, BackendTrust(backend.host, insecure=config.backendInsecure))
+        return DialledBackend(plane, target)
+
+    return make

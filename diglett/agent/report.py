@@ -1,0 +1,114 @@
+"""Telling people, or programs, how the agent is: one line to stdout when it is up, the rest to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from typing import Any, TextIO
+
+from diglett.errors import DiglettError, Refused
+
+REMIND = 60.0
+"""Seconds after which the same trouble is worth another line."""
+
+
+class TextReporter:
+    """Short lines for people."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        gateway: str,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+    ) -> None:
+        self._clock = clock
+        self._gateway = gateway
+        self._out = out or sys.stdout
+        self._err = err or sys.stderr
+        self._shown: Sequence[tuple[str, str]] = ()
+        self._trouble = ""
+        self._since = 0.0
+
+    def up(self, lines: Sequence[tuple[str, str]], again: bool) -> None:
+        self._trouble = ""
+        if again:
+            self._say("connected again")
+        if lines != self._shown:
+            self._shown = lines
+            for url, backend in lines:
+                print(f"{url} -> {backend}", file=self._out, flush=True)
+
+    def retrying(self, error: DiglettError, delay: float) -> None:
+        now = self._clock()
+        if str(error) == self._trouble and now - self._since < REMIND:
+            return
+        self._trouble, self._since = str(error), now
+        self._say(f"{str(error)}; trying again{_hint(error)}")
+
+    def lost(self, error: DiglettError) -> None:
+        self._say(f"lost {self._gateway}: {error}; reconnecting")
+
+    def moving(self) -> None:
+        self._say(f"{self._gateway} is going away; connecting anew")
+
+    def stopped(self, error: DiglettError | None) -> None:
+        """The end, when there is something to say about it."""
+        if error is not None:
+            self._say(str(error) + _hint(error))
+
+    def warn(self, text: str) -> None:
+        """Something to read before the start."""
+        self._say(f"warning: {text}")
+
+    def _say(self, text: str) -> None:
+        print(f"diglett: {text}", file=self._err, flush=True)
+
+
+class JsonReporter:
+    """The same as one JSON object a line, all on stdout."""
+
+    def __init__(self, gateway: str, out: TextIO | None = None) -> None:
+        self._gateway = gateway
+        self._out = out or sys.stdout
+
+    def up(self, lines: Sequence[tuple[str, str]], again: bool) -> None:
+        self._write("up", again=again, tunnels=[{"url": url, "backend": backend} for url, backend in lines])
+
+    def retrying(self, error: DiglettError, delay: float) -> None:
+        self._write("retrying", delay=round(delay, 3), **_fields(error))
+
+    def lost(self, error: DiglettError) -> None:
+        self._write("lost", **_fields(error))
+
+    def moving(self) -> None:
+        self._write("moving")
+
+    def stopped(self, error: DiglettError | None) -> None:
+        self._write("stopped", **(_fields(error) if error is not None else {}))
+
+    def warn(self, text: str) -> None:
+        self._write("warning", reason=text)
+
+    def _write(self, event: str, **fields: Any) -> None:
+        time = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        print(json.dumps({"time": time, "event": event, "gateway": self._gateway, **fields}), file=self._out, flush=True)
+
+
+def _fields(error: DiglettError) -> dict[str, Any]:
+    return {"reason": str(error), "code": getattr(error, "code", "link-lost")}
+
+
+_HINTS = {
+    "login-refused": " (check --token; the gateway's operator makes one with `diglett-server token add USER`)",
+    "name-taken": " (or choose another name with -n)",
+    "name-reserved": " (choose another name with -n)",
+    "name-not-allowed": " (choose a name that your account may use with -n)",
+}
+
+
+def _hint(error: DiglettError) -> str:
+    return _HINTS.get(getattr(error, "code", ""), "") if isinstance(error, Refused) else ""
+

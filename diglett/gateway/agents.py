@@ -1,0 +1,155 @@
+"""The side where agents come in: accepting, limits, all the sessions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from diglett import __version__
+from diglett.errors import Refused
+from diglett.gateway.session import Session, SessionContext
+from diglett.link.arrival import Arrival
+from diglett.plane.channel import Channel
+from diglett.plane.tls import TLSChannel
+from diglett.wire.messages import Established, Hello
+
+log = Logger()
+
+
+@frozen
+class AgentLimits:
+    """What the gateway takes from agents at a time."""
+
+    links: int = 1_000
+    handshakes: int = 100
+    handshakesPerAddress: int = 20
+
+
+class Agents:
+    """Accepts agents, keeps their sessions, and lets them go."""
+
+    def __init__(self, plane: Any, context: Callable[[Agents], SessionContext], limits: AgentLimits) -> None:
+        self._plane = plane
+        self._limits = limits
+        self._context = context(self)
+        self._hello = Hello(software=f"diglett-server/{__version__}")
+        self._terms = Established()
+        self._arrivals: dict[Arrival, str] = {}
+        self._perAddress: Counter[str] = Counter()
+        self._begun: set[Session] = set()
+        self._sessions: set[Session] = set()
+        self._whenEmpty: Deferred[None] | None = None
+        self._closed = False
+
+    # ---- arrivals ------------------------------------------------------------------------------------------------
+
+    def accepted(self, channel: Channel, connection: Any) -> None:
+        """A connection on the agents' port; `connection` is its side of TLS."""
+        arrival = self._admit(channel)
+        if arrival is not None:
+            arrival.begin(channel, connection, self._newSession)
+
+    def secured(self, tls: TLSChannel) -> None:
+        """An agent came through the HTTPS front."""
+        arrival = self._admit(tls)
+        if arrival is not None:
+            arrival.secured(tls, self._newSession)
+
+    def _admit(self, channel: Channel) -> Arrival | None:
+        address = str(channel.peer[0]) if isinstance(channel.peer, tuple) else ""
+        limits = self._limits
+        if self._closed:
+            why = "the gateway is stopping"
+        elif len(self._arrivals) >= limits.handshakes:
+            why = f"{limits.handshakes} handshakes are in progress"
+        elif address and self._perAddress[address] >= limits.handshakesPerAddress:
+            why = f"{limits.handshakesPerAddress} handshakes with this address are in progress"
+        else:
+            arrival = Arrival(self._plane, self._hello, self._terms, self._ended)
+            self._arrivals[arrival] = address
+            self._perAddress[address] += 1
+            return arrival
+        log.warn("{address}: turned away: {why}", address=address, why=why)
+        channel.abort()
+        return None
+
+    def _ended(self, arrival: Arrival) -> None:
+        address = self._arrivals.pop(arrival)
+        self._perAddress[address] -= 1
+        if not self._perAddress[address]:
+            del self._perAddress[address]
+
+    def _newSession(self, arrival: Arrival) -> Session:
+        session = Session(self._context, arrival)
+        self._begun.add(session)
+        return session
+
+    # ---- sessions ------------------------------------------------------------------------------------------------
+
+    def entered(self, session: Session) -> None:
+        """Raises Refused: there are too many."""
+        if len(self._sessions) >= self._limits.links:
+            raise Refused("the gateway has as many agents as it takes", code="limit")
+        most = session.account.limits.agents
+        if most is not None and sum(1 for each in self._of(session.account.id)) >= most:
+            raise Refused(f"{session.account.id} may have at most {most} agents", code="limit")
+        self._sessions.add(session)
+
+    def left(self, session: Session) -> None:
+        """It has ended."""
+        self._begun.discard(session)
+        self._sessions.discard(session)
+        if not self._begun and self._whenEmpty is not None:
+            self._whenEmpty.callback(None)
+            self._whenEmpty = None
+
+    def streams(self, account: str) -> int:
+        return sum(session.streamCount for session in self._of(account))
+
+    def names(self, account: str) -> int:
+        return sum(len(session.held) for session in self._of(account))
+
+    def _of(self, account: str) -> list[Session]:
+        return [session for session in self._sessions if session.account.id == account]
+
+    def __iter__(self) -> Any:
+        return iter(self._sessions)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def recheck(self) -> None:
+        """The authenticator's answers may have changed."""
+        for session in list(self._sessions):
+            session.recheck()
+
+    # ---- the end -------------------------------------------------------------------------------------------------
+
+    def drain(self, limit: float) -> Deferred[None]:
+        """No new agents, no new streams; fires when the last link is over, after `limit` seconds at the latest."""
+        self._closed = True
+        for arrival in [each for each in self._arrivals if each.label == ""]:
+            arrival.stop(Refused("the gateway is stopping", code="draining"))
+        for session in list(self._begun):
+            session.drain()
+        done: Deferred[None] = Deferred()
+        if not self._begun:
+            done.callback(None)
+            return done
+        self._whenEmpty = done
+        cut = self._plane.clock.callLater(limit, self._cut)
+
+        def stop(result: None) -> None:
+            if cut.active():
+                cut.cancel()
+
+        return done.addCallback(stop)
+
+    def _cut(self) -> None:
+        for session in list(self._begun):
+            session.end(Refused("the gateway is stopping", code="draining"))

@@ -1,0 +1,187 @@
+"""The gateway as a service: puts its parts together, starts them in order, stops them in the other."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import Logger
+
+from diglett.config.gateway import GatewayConfig
+from diglett.errors import DiglettError, UsageError
+from diglett.extensions import openAuthenticator, openRegistrars
+from diglett.gateway.agents import AgentLimits, Agents
+from diglett.gateway.banner import banner
+from diglett.gateway.publicname import NameContext
+from diglett.gateway.registry import Registry
+from diglett.gateway.session import SessionContext
+from diglett.guarding import GuardedAuthenticator
+from diglett.interfaces import PluginContext
+from diglett.plane.channel import Channel, Listener
+from diglett.plane.fast import FastPlane
+from diglett.publishing import Publisher
+from diglett.state import ensureFolder, stateFolder
+from diglett.trust.authority import LocalAuthority
+from diglett.trust.credentials import loadCredentials
+from diglett.wire.frames import ALPN
+
+log = Logger()
+
+DRAIN_LIMIT = 30.0
+"""Seconds that running streams have to finish when the gateway stops."""
+
+
+class GatewayService(Service):
+    """`started` fires when everything listens, or fails with why it could not."""
+
+    def __init__(self, reactor: Any, config: GatewayConfig, announce: Callable[[str], None]) -> None:
+        self.started: Deferred[None] = Deferred()
+        self._reactor = reactor
+        self._config = config
+        self._announce = announce
+        self._plane: Any = None
+        self._listeners: list[Listener] = []
+        self._authenticator: Any = None
+        self._publisher: Publisher | None = None
+        self._agents: Agents | None = None
+        self._starting: Deferred[None] | None = None
+
+    # ---- start ---------------------------------------------------------------------------------------------------
+
+    def startService(self) -> None:
+        super().startService()
+        self._starting = Deferred.fromCoroutine(self._start())
+        self._starting.addCallbacks(self.started.callback, self._notStarted)
+
+    async def _start(self) -> None:
+        config = self._config
+        state = ensureFolder(stateFolder(config.state))
+        credentials = [loadCredentials(*pair) for pair in config.certificates]
+        authority = None if credentials else LocalAuthority.open(state)
+        context = PluginContext(
+            reactor=self._reactor,
+            state=state,
+            domain=config.domain,
+            gateway=f"{config.domain}-{socket.gethostname()}",
+            log=Logger("diglett.plugin"),
+        )
+        authenticator = GuardedAuthenticator(openAuthenticator(config.auth, context), self._reactor)
+        publisher = Publisher(openRegistrars(config.register, context), self._reactor)
+        plane = self._plane = FastPlane(self._reactor)
+        await authenticator.start(self._recheck)
+        self._authenticator = authenticator
+        await publisher.start()
+        self._publisher = publisher
+        await self._listen(plane, authenticator, publisher, credentials, authority)
+
+    async def _listen(self, plane: Any, authenticator: Any, publisher: Any, credentials: Any, authority: Any) -> None:
+        from diglett.gateway.fronts import Fronts
+        from diglett.trust.contexts import ServerContexts
+
+        config = self._config
+        agentContexts = ServerContexts(
+            credentials,
+            authority,
+            config.domain,
+            alpn=[ALPN],
+            clientAuthorities=authenticator.clientAuthorities,
+        )
+        fronts = Fronts(plane, config, credentials, authority)
+        registry = Registry(
+            NameContext(
+                plane=plane, publisher=publisher, bind=config.bind, domain=config.domain, urls=fronts.urls
+            )
+        )
+        agents = self._agents = Agents(
+            plane,
+            lambda agents: SessionContext(
+                clock=self._reactor,
+                authenticator=authenticator,
+                registry=registry,
+                sessions=agents,
+                reserved=config.reserved,
+                certificateName=_noCertificate,
+            ),
+            AgentLimits(),
+        )
+
+        def accepted(channel: Channel) -> None:
+            agents.accepted(channel, agentContexts.connection())
+
+        await self._open(config.listen, "listen", plane.listen(config.listen, accepted))
+        for description, option, accept in fronts.start(registry, agents):
+            fronts.listening(option, await self._open(description, option, plane.listen(description, accept)))
+        for line in banner(config, self._listeners[0], fronts, agentContexts.fingerprint, authority, authenticator):
+            self._announce(line)
+
+    async def _open(self, description: str, option: str, listening: Deferred[Listener]) -> Listener:
+        try:
+            listener = await listening
+        except Exception as error:
+            raise UsageError(f"--{option} {description}: cannot listen: {_why(error)}") from error
+        self._listeners.append(listener)
+        return listener
+
+    def _notStarted(self, failure: Any) -> None:
+        if failure.check(DiglettError):
+            log.error("the gateway cannot start: {error}", error=failure.value)
+        else:
+            log.failure("the gateway cannot start", failure=failure)
+        self.started.errback(failure)
+
+    def _recheck(self) -> None:
+        if self._agents is not None:
+            self._agents.recheck()
+
+    # ---- stop ----------------------------------------------------------------------------------------------------
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        """Accept nothing new, let what runs finish for a while, withdraw, and let go."""
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            await maybeDeferred(listener.close)
+        if self._agents is not None:
+            await self._agents.drain(DRAIN_LIMIT)
+        if self._publisher is not None:
+            await self._publisher.stop()
+        if self._authenticator is not None:
+            await maybeDeferred(self._authenticator.stop)
+        if self._plane is not None:
+            self._plane.close()
+
+
+def _noCertificate(connection: Any) -> None:
+    return None
+
+
+def _why(error: Exception) -> str:
+    inner = getattr(error, "socketError", error)
+    return getattr(inner, "strerror", None) or str(inner)
+
+
+def makeGateway(config: GatewayConfig) -> Service:
+    """For `twistd`: stops the process with status 1 when the gateway cannot start."""
+    from twisted.internet import reactor
+
+    service = GatewayService(reactor, config, _printLine)
+
+    def giveUp(failure: Any) -> None:
+        from twisted.internet import reactor
+
+        if reactor.running:
+            reactor._exitCode = 1
+            reactor.stop()
+
+    service.started.addErrback(giveUp)
+    return service
+
+
+def _printLine(line: str) -> None:
+    print(line, flush=True)

@@ -1,0 +1,276 @@
+"""One agent at the gateway: the desk of its handshake, then the handler of its link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from attrs import frozen
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from diglett.accounts import Account, Credentials
+from diglett.errors import DiglettError, LoginRefused, Refused, UsageError
+from diglett.gateway.publicname import Holding, PublicName
+from diglett.gateway.registry import Registry
+from diglett.link.arrival import Arrival
+from diglett.link.link import Link
+from diglett.names import normalizeName
+from diglett.wire.handshake.gateway import Pending
+from diglett.wire.messages import Login, Register, Registered
+from diglett.wire.mux import Mux
+from diglett.wire.opening import Opening
+from diglett.wire.stream import Endpoint, Stream
+
+log = Logger()
+
+PROBE = 3.0
+"""Seconds that a holder has to prove that it is alive when its own account asks for its name."""
+
+
+class Sessions(Protocol):
+    """All sessions of the gateway, as one of them sees them."""
+
+    def entered(self, session: Session) -> None:
+        """It is established. Raises Refused: its account has too many."""
+
+    def left(self, session: Session) -> None: ...
+
+    def streams(self, account: str) -> int:
+        """Live streams of this account."""
+
+    def names(self, account: str) -> int: ...
+
+
+@frozen
+class SessionContext:
+    """What every session works with."""
+
+    clock: Any
+    authenticator: Any
+    """`GuardedAuthenticator`."""
+    registry: Registry
+    sessions: Sessions
+    reserved: frozenset[str]
+    certificateName: Callable[[Any], str | None]
+    """The verified client certificate's name, of an `SSL.Connection`."""
+
+
+class Session:
+    """From login to the end of the link. Its names are released exactly when it ends."""
+
+    def __init__(self, context: SessionContext, arrival: Arrival) -> None:
+        self._context = context
+        self._arrival = arrival
+        self._link: Link | None = None
+        self._held: list[tuple[PublicName, Holding]] = []
+        self._over = False
+        self._draining = False
+        self._expiry: Any = None
+        self.account: Account = Account("")
+        self.agent = ""
+        self.label = arrival.label
+
+    # ---- the desk ------------------------------------------------------------------------------------------------
+
+    def authenticate(
+        self, login: Login, granted: Callable[[str], None], denied: Callable[[Refused], None]
+    ) -> Pending:
+        """See `diglett.wire.handshake.gateway.Desk`."""
+        self.agent = login.agent
+
+        async def decide() -> str:
+            credentials = Credentials(
+                token=login.token or None,
+                certificateName=self._context.certificateName(self._arrival.connection),
+                peer=self.label.partition(" ")[0],
+            )
+            self.account = await self._context.authenticator.authenticate(credentials)
+            self._arrival.loggedIn()
+            return self.account.id
+
+        return self._answer(decide(), granted, denied)
+
+    def claim(
+        self, number: int, register: Register, granted: Callable[[Registered], None], denied: Callable[[Refused], None]
+    ) -> Pending:
+        """See `diglett.wire.handshake.gateway.Desk`."""
+
+        async def decide() -> Registered:
+            name = await self._allowedName(register.name)
+            holding = Holding(self, number, register.share)
+            public = await self._context.registry.claim(name, register.type, holding)
+            if self._over:
+                self._context.registry.release(public, holding)
+                raise Refused("the agent has left", code="internal")
+            self._held.append((public, holding))
+            return Registered(name=name, urls=public.urls)
+
+        return self._answer(decide(), granted, denied)
+
+    async def _allowedName(self, wanted: str) -> str:
+        try:
+            name = normalizeName(wanted)
+        except UsageError as error:
+            raise Refused(str(error), code="name-invalid", permanent=True) from None
+        if name in self._context.reserved:
+            raise Refused(f"the name {name} is reserved at this gateway", code="name-reserved", permanent=True)
+        if not await self._context.authenticator.authorize(self.account, name):
+            raise Refused(
+                f"{self.account.id} may not use the name {name}", code="name-not-allowed", permanent=True
+            )
+        limit = self.account.limits.names
+        if limit is not None and self._context.sessions.names(self.account.id) + len(self._held) >= limit:
+            raise Refused(f"{self.account.id} may hold at most {limit} names", code="limit")
+        return name
+
+    def _answer(
+        self, decision: Coroutine[Any, Any, Any], granted: Callable[[Any], None], denied: Callable[[Refused], None]
+    ) -> Deferred[Any]:
+        def refuse(failure: Failure) -> None:
+            if failure.check(CancelledError):
+                return
+            if failure.check(Refused):
+                denied(failure.value)
+                return
+            log.failure("{label}: a bug in the handshake", failure=failure, label=self.label)
+            denied(Refused("internal error; the gateway's log has the reason", code="internal"))
+
+        pending = Deferred.fromCoroutine(decision)
+        pending.addCallbacks(granted, refuse)
+        pending.addBoth(lambda _: self._arrival.answered())
+        return pending
+
+    def established(self) -> None:
+        """See `diglett.wire.handshake.gateway.Desk`."""
+        try:
+            self._context.sessions.entered(self)
+        except Refused as error:
+            self._arrival.refuse(error)
+            self._end()
+            return
+        link = self._link = self._arrival.establish(self)
+        log.info(
+            "{label}: {account} is connected: {names}",
+            label=self.label,
+            account=self.account.id,
+            names=", ".join(public.fqdn for public, _ in self._held),
+        )
+        self._watchExpiry()
+        link.start(self._arrival.rest())
+
+    def over(self, error: DiglettError) -> None:
+        """See `diglett.wire.handshake.gateway.Desk`."""
+        self._arrival.refuse(error)
+        self._end()
+
+    # ---- the handler of the link ---------------------------------------------------------------------------------
+
+    def accept(self, link: Link, stream: Stream, opening: Opening) -> Endpoint:
+        """Agents do not open streams; the mux has refused it already."""
+        raise NotImplementedError
+
+    def draining(self, link: Link) -> None:
+        """The agent leaves: its names go now, its streams when they are done."""
+        self._draining = True
+        self._release()
+
+    def emptied(self, link: Link) -> None:
+        link.close()
+
+    def lost(self, link: Link, error: DiglettError) -> None:
+        log.info("{label}: {account} is gone: {error}", label=self.label, account=self.account.id, error=error)
+        self._end()
+
+    # ---- the holder of names -------------------------------------------------------------------------------------
+
+    @property
+    def live(self) -> bool:
+        """Whether streams can be opened now."""
+        return self._link is not None and not self._over and not self._draining
+
+    @property
+    def streamCount(self) -> int:
+        """Live streams."""
+        return len(self._link.mux.streams) if self._link is not None else 0
+
+    @property
+    def held(self) -> list[PublicName]:
+        """The names of this session."""
+        return [public for public, _ in self._held]
+
+    def open(self, opening: Opening, endpoint: Endpoint) -> tuple[Mux, Stream]:
+        assert self._link is not None
+        limit = self.account.limits.streams
+        if limit is not None and self._context.sessions.streams(self.account.id) >= limit:
+            raise Refused(f"{self.account.id} may have at most {limit} streams", code="limit")
+        mux = self._link.mux
+        return mux, mux.open(opening, endpoint)
+
+    def probe(self) -> Deferred[bool]:
+        return succeed(False) if self._link is None else self._link.probe(PROBE)
+
+    def end(self, error: Refused) -> None:
+        """End it; the agent is told why."""
+        if self._link is not None:
+            self._link.close(error)
+        else:
+            self._arrival.stop(error)
+        self._end()
+
+    def drain(self) -> None:
+        """The gateway stops: no new streams here, the agent should dial another one."""
+        self._draining = True
+        self._release()
+        if self._link is not None:
+            self._link.drain()
+        else:
+            self._arrival.stop(Refused("the gateway is stopping", code="draining"))
+
+    # ---- still allowed? ------------------------------------------------------------------------------------------
+
+    def recheck(self) -> None:
+        """Ask the authenticator again about the account and each name; end the session when the answer is no."""
+        if not self._over and self._link is not None:
+            Deferred.fromCoroutine(self._recheck()).addErrback(
+                lambda failure: log.failure("{label}: a bug in asking again", failure=failure, label=self.label)
+            )
+
+    async def _recheck(self) -> None:
+        authenticator = self._context.authenticator
+        try:
+            self.account = await authenticator.refresh(self.account)
+            for public, _ in list(self._held):
+                if not await authenticator.authorize(self.account, public.name):
+                    raise LoginRefused(f"{self.account.id} may no longer use the name {public.name}")
+        except Refused as error:
+            if error.permanent and not self._over:
+                log.info("{label}: revoked: {error}", label=self.label, error=error)
+                self.end(Refused(str(error), code="revoked", permanent=True))
+            return
+        self._watchExpiry()
+
+    def _watchExpiry(self) -> None:
+        if self._expiry is not None and self._expiry.active():
+            self._expiry.cancel()
+        self._expiry = None
+        if self.account.expires is not None and not self._over:
+            left = max(0.0, self.account.expires - self._context.clock.seconds())
+            self._expiry = self._context.clock.callLater(min(left, 86_400.0), self.recheck)
+
+    # ---- the end -------------------------------------------------------------------------------------------------
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        for public, holding in held:
+            self._context.registry.release(public, holding)
+
+    def _end(self) -> None:
+        if self._over:
+            return
+        self._over = True
+        if self._expiry is not None and self._expiry.active():
+            self._expiry.cancel()
+        self._release()
+        self._context.sessions.left(self)
