@@ -10,5 +10,27 @@ tokens = AuthenticatorPlugin(
     "diglett.auth.tokens.create",
 )
 anyone = AuthenticatorPlugin("open", "open  anybody, under any name", "diglett.auth.anyone.create")
+htpasswd = AuthenticatorPlugin(
+    "htpasswd",
+    "htpasswd:FILE[,names=GLOB]  USER:PASSWORD is the token; bcrypt hashes (htpasswd -B)",
+    "diglett.auth.htpasswd.create",
+    extra="htpasswd",
+)
+webhook = AuthenticatorPlugin(
+    "webhook",
+    "webhook:URL[,secret-file=FILE]  a program of yours is asked, in JSON over HTTP",
+    "diglett.auth.webhook.create",
+)
+jwt = AuthenticatorPlugin(
+    "jwt",
+    "jwt:FILE-or-URL,audience=NAME[,issuer=NAME]  signed tokens (EdDSA, ES256, RS256)",
+    "diglett.auth.jsontokens.create",
+    extra="jwt",
+)
+certificate = AuthenticatorPlugin(
+    "certificate",
+    "certificate:CAFILE[,names=GLOB]  the name in the agent's client certificate is the account",
+    "diglett.auth.certificate.create",
+)
 
 printer = RegistrarPlugin("print", "print  log names as they come and go", "diglett.registrar.printer.create")
