@@ -109,8 +109,10 @@ def _parseFolder(text: str, base: str) -> Backend:
         raise UsageError(f"BACKEND {text!r}: there is no folder {path}")
     if not os.path.isdir(path):
         raise UsageError(f"BACKEND {text!r} is a file; give the folder it is in")
-    if not os.access(path, os.R_OK | os.X_OK):
-        raise UsageError(f"BACKEND {text!r}: you may not read the folder {path}")
+    try:
+        os.scandir(path).close()
+    except OSError as error:
+        raise UsageError(f"BACKEND {text!r}: cannot read {path}: {error.strerror}") from None
     return Backend("folder", path=path, shown=text)
 
 
