@@ -67,9 +67,7 @@ class FolderChoiceTests(SynchronousTestCase):
     def test_macos(self) -> None:
         """macOS keeps it in the Library folder."""
         self.patch(sys, "platform", "darwin")
-        self.assertEqual(
-            state.stateFolder(), Path("/home/ann/Library/Application Support/diglett")
-        )
+        self.assertEqual(state.stateFolder(), Path("/home/ann/Library/Application Support/diglett"))
 
     def test_windows(self) -> None:
         """Windows keeps it in the local application data."""
@@ -93,7 +91,11 @@ class FolderChoiceTests(SynchronousTestCase):
         heavy = "{'attr', 'attrs', 'cryptography', 'twisted', 'tempfile'}"
         script = f"import sys, diglett.state; sys.exit(repr({heavy} & set(sys.modules)))"
         found = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, timeout=30,
+            [sys.executable, "-c", script],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=30,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
         self.assertEqual(found.stderr.strip(), "set()")

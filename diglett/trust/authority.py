@@ -109,9 +109,7 @@ class LocalAuthority:
             .issuer_name(self.certificate.subject)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(digital_signature=True), critical=True)
-            .add_extension(
-                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
-            )
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(issuer, critical=False)
             .add_extension(
                 x509.SubjectAlternativeName([_general(n) for n in names]), critical=False
@@ -125,9 +123,7 @@ def _keptKey(path: Path) -> Any:
     """Read a key, or be the one process that makes it."""
     if not path.exists():
         key = ec.generate_private_key(ec.SECP256R1())
-        createPrivate(
-            path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        )
+        createPrivate(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return loadKey(path)
 
 

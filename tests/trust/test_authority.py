@@ -84,6 +84,7 @@ class AuthorityTests(SynchronousTestCase):
 
     def test_nameless(self) -> None:
         """An account without a name, as in a container, gets a CA too."""
+
         def getuser() -> str:
             raise KeyError("getpwuid(): uid not found: 12345")
 
