@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,7 @@ from diglett.errors import DiglettError, UsageError
 from diglett.extensions import openAuthenticator, openRegistrars
 from diglett.gateway.agents import AgentLimits, Agents
 from diglett.gateway.banner import banner
+from diglett.gateway.fronts import Fronts
 from diglett.gateway.publicname import NameContext
 from diglett.gateway.registry import Registry
 from diglett.gateway.session import SessionContext
@@ -26,6 +29,7 @@ from diglett.publishing import Publisher
 from diglett.state import ensureFolder, stateFolder
 from diglett.trust.authority import LocalAuthority
 from diglett.trust.credentials import loadCredentials
+from diglett.trust.server import ServerContexts
 from diglett.wire.frames import ALPN
 
 log = Logger()
@@ -78,9 +82,6 @@ class GatewayService(Service):
         await self._listen(plane, authenticator, publisher, credentials, authority)
 
     async def _listen(self, plane: Any, authenticator: Any, publisher: Any, credentials: Any, authority: Any) -> None:
-        from diglett.gateway.fronts import Fronts
-        from diglett.trust.contexts import ServerContexts
-
         config = self._config
         agentContexts = ServerContexts(
             credentials,
@@ -170,18 +171,34 @@ def makeGateway(config: GatewayConfig) -> Service:
     """For `twistd`: stops the process with status 1 when the gateway cannot start."""
     from twisted.internet import reactor
 
+    clock: Any = reactor
     service = GatewayService(reactor, config, _printLine)
 
     def giveUp(failure: Any) -> None:
-        from twisted.internet import reactor
-
-        if reactor.running:
-            reactor._exitCode = 1
-            reactor.stop()
+        clock.addSystemEventTrigger("after", "shutdown", _exitWithFailure)
+        clock.callWhenRunning(clock.stop)
 
     service.started.addErrback(giveUp)
     return service
 
 
+def _exitWithFailure() -> None:
+    """twistd ends with status 0 whatever happened, and systemd would believe it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
+
+
 def _printLine(line: str) -> None:
-    print(line, flush=True)
+    """To the terminal as it is; a daemon, which has none, writes it into its log."""
+    if _hasOutput():
+        print(line, file=sys.__stdout__, flush=True)
+    else:
+        log.info("{line}", line=line)
+
+
+def _hasOutput() -> bool:
+    try:
+        return not os.path.samestat(os.fstat(1), os.stat(os.devnull))
+    except OSError:
+        return False
