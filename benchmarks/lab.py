@@ -1,0 +1,73 @@
+"""All that a run shares: tools, certificates, backends, processes, and a folder that goes at the end."""
+
+from __future__ import annotations
+
+import os
+import resource
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Iterator, Mapping
+
+from attrs import define, field
+
+from benchmarks.certificates import Certificates
+from benchmarks.line import ADDRESSES
+from benchmarks.place import HERE, Place
+from benchmarks.processes import Processes
+from benchmarks.settings import Settings
+from benchmarks.site import Site
+from benchmarks.tools import Tools
+from benchmarks.web import startWeb
+
+_FILES = 65536  # haproxy takes two descriptors a stream, and 10,000 streams are opened
+
+
+@define(eq=False)
+class Lab:
+    """One run's surroundings."""
+
+    folder: Path
+    processes: Processes
+    tools: Tools
+    certificates: Certificates
+    settings: Settings
+    backends: Mapping[str, int] = field(factory=dict)
+    _count: int = 0
+
+    @classmethod
+    @contextmanager
+    def opened(cls, settings: Settings) -> Iterator[Lab]:
+        """Build and start what every contender needs; take all of it away at the end."""
+        _raiseFileLimit()
+        with ExitStack() as ending:
+            folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="diglett-bench-")))
+            processes = Processes()
+            ending.callback(processes.close)
+            lab = cls(
+                folder,
+                processes,
+                Tools.build(folder),
+                Certificates.make(folder, ["127.0.0.1", *ADDRESSES]),
+                settings,
+            )
+            site = lab.site("backends")
+            web, secure = startWeb(site)
+            lab.backends = {"load": site.startBackend(), "web": web, "secure": secure}
+            yield lab
+
+    def site(self, name: str, place: Place = HERE) -> Site:
+        """A new folder and process group for one contender."""
+        self._count += 1
+        folder = self.folder / f"{self._count:03}-{name}"
+        folder.mkdir()
+        return Site(self, place, folder, dict(self.backends))
+
+
+def _raiseFileLimit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(hard, _FILES) if os.geteuid() == 0 else hard
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+    except (ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,60 @@
+"""CPU time and memory of process trees, from Linux's /proc."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Iterable
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_UTIME, _CSTIME = 11, 15  # places in /proc/PID/stat, counted behind the command's name
+
+
+def _stat(pid: int) -> list[str] | None:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return text.rpartition(")")[2].split()
+
+
+def descendants(roots: Iterable[int]) -> list[int]:
+    """The live processes among roots and their children's children."""
+    children: dict[int, list[int]] = {}
+    alive = set()
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            fields = _stat(int(entry))
+            if fields is not None and fields[0] != "Z":
+                alive.add(int(entry))
+                children.setdefault(int(fields[1]), []).append(int(entry))
+    found: list[int] = []
+    waiting = list(roots)
+    while waiting:
+        pid = waiting.pop()
+        if pid in alive and pid not in found:
+            found.append(pid)
+        waiting.extend(children.get(pid, ()))
+    return found
+
+
+def cpuSeconds(roots: Iterable[int]) -> float:
+    """CPU seconds, user and system, used so far by the trees, children already reaped included."""
+    total = 0
+    for pid in descendants(roots):
+        fields = _stat(pid)
+        if fields is not None:
+            total += sum(int(field) for field in fields[_UTIME : _CSTIME])
+    return total / _TICKS
+
+
+def memoryKiB(roots: Iterable[int]) -> float:
+    """Proportional set size of the trees in KiB. The kernel's socket buffers are not in it."""
+    total = 0.0
+    for pid in descendants(roots):
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        total += sum(float(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+    return total
