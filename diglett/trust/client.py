@@ -36,11 +36,9 @@ class GatewayTrust(PeerTrust):
         lines = [f"the gateway {self.host} is not trusted: {why}"]
         if pin is not None:
             lines.append(f"its key has the fingerprint {pin}")
-            lines.append(
-                "if that is the fingerprint which the gateway prints when it starts,"
-                f" add --pin {pin}"
-            )
-        lines.append("if its certificate is from an authority of your own, add --ca FILE")
+            lines.append(f"if the gateway prints the same when it starts, give --pin {pin}")
+        if not self._pins:
+            lines.append("or give its authority (a local gateway's ca.pem) with --ca FILE")
         return GatewayNotTrusted("\n  ".join(lines))
 
     def clientRefusal(self, why: str) -> Refused:

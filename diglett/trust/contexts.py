@@ -68,7 +68,7 @@ def trustSystem(context: SSL.Context, platform: str = sys.platform) -> None:
         trust(context, _windowsAuthorities())
     elif platform == "darwin":
         try:
-            import certifi
+            import certifi  # type: ignore[import-not-found,unused-ignore]
         except ImportError:
             return
         context.load_verify_locations(certifi.where())

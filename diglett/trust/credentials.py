@@ -165,7 +165,8 @@ def sameKey(certificate: x509.Certificate, key: Any) -> bool:
     """True if `key` is the private key of the certificate."""
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     try:
-        return certificate.public_key().public_bytes(*form) == key.public_key().public_bytes(*form)
+        own = certificate.public_key().public_bytes(*form)
+        return bool(own == key.public_key().public_bytes(*form))
     except (ValueError, UnsupportedAlgorithm):
         return False  # a kind of key in the chain that this cryptography does not know
 

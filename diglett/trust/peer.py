@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from cryptography import x509
@@ -131,7 +132,8 @@ class PeerTrust:
         if self._ca:
             trust(context, loadCertificates(self._ca))
             # What the user names is the anchor, even if it is no root.
-            context.get_cert_store().set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
+            store: Any = context.get_cert_store()
+            store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
             return context
         trustSystem(context)
         if self._localCa and self._localCa.exists():

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from OpenSSL import SSL
 
@@ -182,7 +183,7 @@ class ServerContexts:
         below = name == self._domain or name.endswith("." + self._domain)
         return below and isHostName(name)
 
-    def _onProtocols(self, connection: SSL.Connection, offered: Iterable[bytes]) -> object:
+    def _onProtocols(self, connection: SSL.Connection, offered: list[bytes]) -> Any:
         """Agree on the first of our protocols that the client offers."""
         known = set(offered)
         for protocol in self._alpn:

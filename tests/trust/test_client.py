@@ -252,6 +252,7 @@ class PinTests(ClientCase):
             trust = GatewayTrust("gateway.com", pins=[OTHER_PIN], ca=self.caFile)
             error = self.refused(trust, own)
         self.assertIn("not the pinned one", str(error))
+        self.assertNotIn("--ca", str(error))
         self.assertIn(own.pin, str(error))
 
     def test_authorityKey(self) -> None:
@@ -323,6 +324,8 @@ class ExplainTests(ClientCase):
         trust = GatewayTrust("gateway.com", ca=self.caFile)
         self.refused(trust, self.issue("other.com"))
         self.assertIsNone(trust.explain(SSL.SysCallError(-1, "Unexpected EOF")))
+        unexplained = SSL.Error([("SSL routines", "", "certificate verify failed")])
+        self.assertNotIn("other.com", str(trust.explain(unexplained)))
 
     def test_malformed(self) -> None:
         """A certificate that cannot be understood is not trusted, and the error stays in the family."""
