@@ -1,0 +1,47 @@
+# make demo   a gateway, an agent and a sample site at once
+# make test   the whole test suite
+#
+# Works with GNU make 3.81 (macOS) and later. Everything lives in $(VENV);
+# it is installed again only when the package's description changes.
+
+PYTHON ?= python3
+VENV ?= .venv
+TESTS ?= tests
+
+.PHONY: demo test bench bench-compare clean
+
+demo: $(VENV)/.for-use
+	$(VENV)/bin/diglett demo
+
+test: $(VENV)/.for-tests
+	$(VENV)/bin/python -m twisted.trial $(TRIAL_FLAGS) $(TESTS)
+
+bench: $(VENV)/.for-tests
+	$(VENV)/bin/python -m benchmarks $(BENCH_FLAGS)
+
+bench-compare: $(VENV)/.for-tests
+	$(VENV)/bin/python -m benchmarks.compare $(BENCH_FLAGS)
+
+clean:
+	rm -rf $(VENV) build dist diglett.egg-info _trial_temp*
+
+$(VENV)/.for-use: $(VENV)/bin/python setup.cfg setup.py pyproject.toml
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.for-tests: $(VENV)/bin/python setup.cfg setup.py pyproject.toml
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ $(VENV)/.for-use
+
+# The newest Python is no better than the first one that is new enough.
+$(VENV)/bin/python:
+	@for python in $(PYTHON) python3.13 python3.12 python3.11 python3.10; do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || continue; \
+	  echo "making $(VENV) with $$python"; \
+	  "$$python" -m venv $(VENV) && exit 0; \
+	  rm -rf $(VENV); \
+	  echo "$$python cannot make a virtual environment (Debian, Ubuntu: apt install python3-venv)" >&2; \
+	  exit 1; \
+	done; \
+	echo "diglett needs Python 3.10 or newer; say which with: make PYTHON=/path/to/python3" >&2; \
+	exit 1
