@@ -14,6 +14,7 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "values": ({"", "accounts", "config", "errors", "interfaces", "names", "state", "status"}, set()),
     "wire": ({"wire"}, {"values"}),
     "http": ({"http"}, {"values"}),
+    "peek": ({"peek"}, {"values"}),
     "trust": ({"trust"}, {"values"}),
     "plane": ({"plane"}, {"values", "wire", "trust"}),
     "link": ({"link"}, {"values", "wire", "trust", "plane"}),
@@ -22,22 +23,21 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
         {"values"},
     ),
     "agent": ({"agent"}, {"values", "wire", "trust", "plane", "link"}),
-    "gateway": ({"gateway"}, {"values", "wire", "http", "trust", "plane", "link", "plugging"}),
+    "gateway": ({"gateway"}, {"values", "wire", "http", "peek", "trust", "plane", "link", "plugging"}),
     "auth": ({"auth"}, {"values", "plugging"}),
     "registrar": ({"registrar"}, {"values", "plugging"}),
     "admin": ({"admin"}, {"values"}),
     "inspector": ({"inspector"}, {"values"}),
     "roots": (
         {"__main__", "api", "arguments", "cli", "demo", "server", "tap", "testing"},
-        {"values", "wire", "http", "trust", "plane", "link", "plugging", "agent", "gateway",
+        {"values", "wire", "http", "peek", "trust", "plane", "link", "plugging", "agent", "gateway",
          "auth", "registrar", "admin", "inspector"},
     ),
 }  # fmt: skip
 
-PURE = {
-    "wire": "no clock, no socket, no reactor: bytes in, events out",
-    "http": "no clock, no socket, no reactor: bytes in, events out",
-}
+PURE = {"wire", "http", "peek"}
+"""Where there is no clock, no socket and no reactor: bytes in, events out."""
+
 IMPURE = {"asyncio", "select", "selectors", "socket", "ssl", "threading", "time", "twisted", "OpenSSL"}
 
 LIGHT = {"__future__", "argparse", "collections", "sys", "typing"}
