@@ -23,6 +23,7 @@ class Registry:
         self._context = context
         self._names: dict[str, PublicName] = {}
         self._gone: OrderedDict[str, float] = OrderedDict()
+        self._passing = 0
 
     def find(self, name: str) -> PublicName | None:
         """The name, if somebody holds it."""
@@ -31,6 +32,11 @@ class Registry:
     def away(self, name: str) -> float | None:
         """When its last holder left, in the clock's seconds; None if it was never held, or long ago."""
         return self._gone.get(name)
+
+    @property
+    def passesThrough(self) -> bool:
+        """Whether TLS of some visitors must not end here."""
+        return self._passing > 0
 
     def __iter__(self) -> Iterator[PublicName]:
         return iter(self._names.values())
@@ -58,6 +64,7 @@ class Registry:
                 self._gone.pop(name, None)
                 public = self._names[name] = PublicName(self._context, name, kind)
                 public.holdings.append(holding)
+                self._passing += kind == "tls"
                 return public
             if await self._join(public, kind, holding):
                 return public
@@ -91,6 +98,7 @@ class Registry:
         public.holdings.remove(holding)
         if not public.holdings and self._names.get(public.name) is public:
             del self._names[public.name]
+            self._passing -= public.kind == "tls"
             self._gone[public.name] = self._context.plane.clock.seconds()
             if len(self._gone) > REMEMBERED:
                 self._gone.popitem(last=False)

@@ -17,7 +17,7 @@ from diglett.errors import DiglettError, UsageError
 from diglett.extensions import openAuthenticator, openRegistrars
 from diglett.gateway.agents import AgentLimits, Agents
 from diglett.gateway.banner import banner
-from diglett.gateway.fronts import Fronts
+from diglett.gateway.fronts import Fronts, frontContexts
 from diglett.gateway.publicname import NameContext
 from diglett.gateway.registry import Registry
 from diglett.gateway.session import SessionContext
@@ -28,6 +28,7 @@ from diglett.plane.fast import FastPlane
 from diglett.publishing import Publisher
 from diglett.state import ensureFolder, stateFolder
 from diglett.trust.authority import LocalAuthority
+from diglett.trust.clients import clientNameOf
 from diglett.trust.credentials import loadCredentials
 from diglett.trust.server import ServerContexts
 from diglett.wire.frames import ALPN
@@ -51,6 +52,7 @@ class GatewayService(Service):
         self._authenticator: Any = None
         self._publisher: Publisher | None = None
         self._agents: Agents | None = None
+        self._fronts: Fronts | None = None
         self._starting: Deferred[None] | None = None
 
     # ---- start ---------------------------------------------------------------------------------------------------
@@ -90,7 +92,8 @@ class GatewayService(Service):
             alpn=[ALPN],
             clientAuthorities=authenticator.clientAuthorities,
         )
-        fronts = Fronts(plane, config, credentials, authority)
+        frontTls = frontContexts(config, credentials, authority, authenticator.clientAuthorities)
+        fronts = self._fronts = Fronts(plane, config, frontTls)
         registry = Registry(
             NameContext(
                 plane=plane, publisher=publisher, bind=config.bind, domain=config.domain, urls=fronts.urls
@@ -104,7 +107,7 @@ class GatewayService(Service):
                 registry=registry,
                 sessions=agents,
                 reserved=config.reserved,
-                certificateName=_noCertificate,
+                certificateName=clientNameOf,
             ),
             AgentLimits(),
         )
@@ -148,6 +151,8 @@ class GatewayService(Service):
         listeners, self._listeners = self._listeners, []
         for listener in listeners:
             await maybeDeferred(listener.close)
+        if self._fronts is not None:
+            self._fronts.close()
         if self._agents is not None:
             await self._agents.drain(DRAIN_LIMIT)
         if self._publisher is not None:
@@ -156,10 +161,6 @@ class GatewayService(Service):
             await maybeDeferred(self._authenticator.stop)
         if self._plane is not None:
             self._plane.close()
-
-
-def _noCertificate(connection: Any) -> None:
-    return None
 
 
 def _why(error: Exception) -> str:

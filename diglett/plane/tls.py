@@ -24,7 +24,7 @@ _ciphertext = memoryview(bytearray(CIPHERTEXT_SIZE))
 class TLSChannel:
     """A channel whose bytes are encrypted on the one below. Starts with `handshake`."""
 
-    __slots__ = ("owner", "peer", "connection", "_below", "_soon", "_owed", "_done", "_reading", "_ended")
+    __slots__ = ("owner", "peer", "connection", "_below", "_soon", "_owed", "_done", "_reading", "_ended", "_unread")
 
     def __init__(self, below: Channel, connection: SSL.Connection, soon: Callable[[Callable[[], None]], None]) -> None:
         self.owner: Any = None
@@ -37,6 +37,8 @@ class TLSChannel:
         self._done: Callable[[Exception | None], None] | None = None
         self._reading = False
         self._ended = False
+        self._unread = False
+        """The handshake's last bytes may have brought others behind them, which no socket will announce."""
         below.owner = self
 
     # ---- the handshake -------------------------------------------------------------------------------------------
@@ -69,6 +71,7 @@ class TLSChannel:
             return True
         self._flush(0)
         self._done = None
+        self._unread = True
         if not self._reading:
             self._below.pauseReading()
         done(None)
@@ -116,7 +119,9 @@ class TLSChannel:
     def readInto(self, view: memoryview) -> int:
         """Decrypt as much as fits. Bytes that did not fit are announced again without the socket's help."""
         connection = self.connection
-        if not connection.pending() and not self._ended:
+        if self._unread:
+            self._unread = False
+        elif not connection.pending() and not self._ended:
             size = self._below.readInto(_ciphertext)
             if size == 0:
                 self._ended = True
@@ -185,7 +190,7 @@ class TLSChannel:
         self._reading = True
         if not self._ended:
             self._below.resumeReading()
-        if self._ended or self.connection.pending():
+        if self._unread or self._ended or self.connection.pending():
             self._soon(self._announce)
 
     def finish(self) -> None:

@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 from attrs import define
 from automat import TypeMachineBuilder
 
-from diglett.errors import DiglettError, ProtocolError, Refused, VersionMismatch
+from diglett.errors import DiglettError, ProtocolError, Refused
 from diglett.wire.codec import Frame, PrefaceReader, encodePreface
 from diglett.wire.frames import REGISTRATIONS_MAX, Kind, encodeFrame
 from diglett.wire.messages import Established, Hello, Login, Register, Registered, encodeJson, encodeRefusal
@@ -107,6 +107,11 @@ def _machine() -> Callable[[Reception], Handshake]:
     established = builder.state("established")
     over = builder.state("over")
 
+    def refuseFirst(reception: Reception, error: Refused | ProtocolError) -> None:
+        """Whoever speaks version 2 hears the preface before anything else."""
+        reception.send(encodePreface(reception.hello.encode()))
+        refuse(reception, 0, error)
+
     def refuse(reception: Reception, number: int, error: Refused | ProtocolError) -> None:
         reception.send(encodeFrame(Kind.ERROR, number, encodeRefusal(error)))
         reception.desk.over(error)
@@ -142,7 +147,15 @@ def _machine() -> Callable[[Reception], Handshake]:
     def denyName(machine: Handshake, reception: Reception, pending: Pending, error: Refused) -> None:
         refuse(reception, reception.number, error)
 
-    for idle in (greeting, awaiting, claiming):
+    @greeting.upon(Handshake.broken).to(over)
+    def rejectStranger(machine: Handshake, reception: Reception, error: ProtocolError) -> None:
+        refuseFirst(reception, error)
+
+    @greeting.upon(Handshake.timedOut).to(over)
+    def hurryStranger(machine: Handshake, reception: Reception, error: Refused) -> None:
+        refuseFirst(reception, error)
+
+    for idle in (awaiting, claiming):
 
         @idle.upon(Handshake.broken).to(over)
         def reject(machine: Handshake, reception: Reception, error: ProtocolError) -> None:
@@ -151,6 +164,8 @@ def _machine() -> Callable[[Reception], Handshake]:
         @idle.upon(Handshake.timedOut).to(over)
         def hurry(machine: Handshake, reception: Reception, error: Refused) -> None:
             refuse(reception, 0, error)
+
+    for idle in (greeting, awaiting, claiming):
 
         @idle.upon(Handshake.lost).to(over)
         def leave(machine: Handshake, reception: Reception, error: DiglettError) -> None:
@@ -229,8 +244,6 @@ class GatewayHandshake:
                 pass
         except ProtocolError as error:
             self._reading = False
-            if isinstance(error, VersionMismatch):
-                self._machine.greeted(Hello())
             self._machine.broken(error)
         finally:
             self._stepping = False

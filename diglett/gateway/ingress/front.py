@@ -1,0 +1,85 @@
+"""What the HTTP and the HTTPS front share: routing by host, the visitors and their deadlines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from diglett.errors import Refused
+from diglett.gateway.ingress.http import HttpVisitor
+from diglett.gateway.publicname import PublicName
+from diglett.gateway.registry import Registry
+from diglett.plane.channel import Channel
+from diglett.wire.frames import Way
+
+SWEEP = 1.0
+"""Seconds between looks at the deadlines; `now` is that coarse as well."""
+
+
+class HttpFront:
+    """Visitors of one front. They are told when their deadline has passed, and when the gateway stops."""
+
+    def __init__(self, clock: Any, registry: Registry, domain: str, trusted: Any) -> None:
+        self.now = clock.seconds()
+        self.draining = False
+        self._clock = clock
+        self._registry = registry
+        self._domain = domain
+        self._suffix = f".{domain}"
+        self._trusted = trusted
+        self._visitors: set[HttpVisitor] = set()
+        self._timer: Any = None
+
+    def visit(self, channel: Channel, secure: bool = False, serverName: str | None = None) -> None:
+        """A visitor's connection, plain or with TLS done."""
+        if self._timer is None:
+            self.now = self._clock.seconds()
+            self._timer = self._clock.callLater(SWEEP, self._sweep)
+        visitor = HttpVisitor(self, channel, secure, serverName)
+        self._visitors.add(visitor)
+        visitor.start()
+
+    def forget(self, visitor: HttpVisitor) -> None:
+        """It is over."""
+        self._visitors.discard(visitor)
+
+    def _sweep(self) -> None:
+        now = self.now = self._clock.seconds()
+        for visitor in [each for each in self._visitors if each.deadline < now]:
+            visitor.expired()
+        self._timer = self._clock.callLater(SWEEP, self._sweep) if self._visitors else None
+
+    def close(self) -> None:
+        """The gateway stops: whoever is being served is served to the end, the others are let go."""
+        self.draining = True
+        for visitor in list(self._visitors):
+            visitor.drain()
+
+    def route(self, host: str | None, serverName: str | None) -> PublicName:
+        """The name that a request's Host stands for.
+
+        Raises Refused: `no-such-name`, `agent-away`, `misdirected` or `no-host`.
+        """
+        if host is None:
+            raise Refused("the request does not say for which host it is", code="no-host")
+        if serverName is not None and host != serverName:
+            raise Refused(f"this connection was opened for {serverName}, not for {host}", code="misdirected")
+        name = self.nameOf(host)
+        public = self._registry.find(name) if name else None
+        if public is None:
+            if name and self._registry.away(name) is not None:
+                raise Refused(f"the agent of {host} is not connected", code="agent-away")
+            raise Refused(f"there is no tunnel called {host}", code="no-such-name")
+        return public
+
+    def nameOf(self, host: str) -> str:
+        """The label under the domain; empty when there is none."""
+        name = host[: -len(self._suffix)] if host.endswith(self._suffix) else ""
+        return "" if "." in name else name
+
+    def trusts(self, address: str) -> bool:
+        """Whether this peer is one of the operator's own proxies."""
+        return self._trusted(address)
+
+    @staticmethod
+    def way(secure: bool) -> Way:
+        return Way.HTTPS if secure else Way.HTTP

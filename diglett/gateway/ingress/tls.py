@@ -1,0 +1,131 @@
+"""The TLS front: an agent, a visitor whose TLS ends here, or one whose TLS is passed through untouched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.logger import Logger
+
+from diglett.errors import Refused
+from diglett.gateway.agents import Agents
+from diglett.gateway.ingress.front import HttpFront
+from diglett.gateway.registry import Registry
+from diglett.link.greeting import timer
+from diglett.link.link import reasonOf
+from diglett.link.splice import Splice
+
+from diglett.peek.clienthello import ClientHello, NotTLS, peekClientHello
+from diglett.plane.channel import Channel, formatAddress
+from diglett.plane.tls import describe
+from diglett.trust.contexts import serverNameOf
+from diglett.wire.frames import ALPN, Way
+
+log = Logger()
+
+TLS_TIMEOUT = 10.0
+_scratch = memoryview(bytearray(16_384 + 5))
+
+
+class TlsFront:
+    """Finds out what a connection on the HTTPS port is."""
+
+    def __init__(self, plane: Any, contexts: Any, front: HttpFront, registry: Registry, agents: Agents) -> None:
+        self._plane = plane
+        self._contexts = contexts
+        self._front = front
+        self._registry = registry
+        self._agents = agents
+
+    def accepted(self, channel: Channel) -> None:
+        """A connection."""
+        if self._registry.passesThrough:
+            _Peek(self, channel)
+        else:
+            self.terminate(channel)
+
+    def terminate(self, channel: Channel, received: bytes = b"") -> None:
+        """TLS ends here."""
+        connection: SSL.Connection = self._contexts.connection()
+        tls = self._plane.tls(channel, connection)
+
+        def secured(error: Exception | None) -> None:
+            cancel()
+            if error is not None:
+                why = describe(error) if isinstance(error, SSL.Error) else reasonOf(error)
+                log.debug("{visitor}: TLS failed: {why}", visitor=formatAddress(channel.peer), why=why)
+                channel.close()
+            elif connection.get_alpn_proto_negotiated() == ALPN:
+                self._agents.secured(tls)
+            else:
+                self._front.visit(tls, True, _hostAsked(connection))
+
+        cancel = timer(self._plane.clock, TLS_TIMEOUT, channel.abort)
+        tls.handshake(secured, received)
+
+    def choose(self, channel: Channel, hello: ClientHello | None, received: bytes) -> None:
+        """The first bytes have been seen; they are passed on to wherever the connection goes."""
+        name = self._front.nameOf(hello.serverName) if hello is not None and hello.serverName else ""
+        public = self._registry.find(name) if name else None
+        if public is None or public.kind != "tls" or (hello is not None and ALPN in hello.protocols):
+            self.terminate(channel, received)
+            return
+        splice = Splice(channel)
+        try:
+            splice.mux, splice.stream = public.open(Way.TLS, formatAddress(channel.peer), "", splice)
+        except Refused:
+            # There is nothing to say in a language that the visitor would believe.
+            channel.abort()
+            return
+        splice.mux.write(splice.stream, received)
+        splice.start()
+
+
+def _hostAsked(connection: SSL.Connection) -> str | None:
+    """The host of SNI. Some clients put an address there, which is none and obliges to nothing."""
+    name = serverNameOf(connection)
+    return None if name is None or name.replace(".", "").isdigit() or ":" in name else name
+
+
+class _Peek:
+    """Reads until the ClientHello is complete."""
+
+    def __init__(self, front: TlsFront, channel: Channel) -> None:
+        self._front = front
+        self._channel = channel
+        self._received = b""
+        self._cancel = timer(front._plane.clock, TLS_TIMEOUT, channel.abort)
+        channel.owner = self
+        channel.resumeReading()
+
+    def readable(self) -> None:
+        try:
+            size = self._channel.readInto(_scratch)
+        except OSError:
+            size = 0
+        if size < 0:
+            return
+        if size == 0:
+            self._cancel()
+            self._channel.abort()
+            return
+        self._received += _scratch[:size]
+        try:
+            hello = peekClientHello(self._received)
+        except NotTLS:
+            # TLS itself says so best: the visitor gets its alert.
+            self._decide(None)
+            return
+        if hello is not None:
+            self._decide(hello)
+
+    def _decide(self, hello: ClientHello | None) -> None:
+        self._cancel()
+        self._channel.pauseReading()
+        self._front.choose(self._channel, hello, self._received)
+
+    def drained(self, size: int) -> None:
+        """Nothing was written."""
+
+    def broken(self, error: Exception) -> None:
+        self._cancel()
