@@ -34,3 +34,13 @@ certificate = AuthenticatorPlugin(
 )
 
 printer = RegistrarPlugin("print", "print  log names as they come and go", "diglett.registrar.printer.create")
+traefikFile = RegistrarPlugin(
+    "traefik-file",
+    "traefik-file:DIR[,entrypoint=NAME][,probe=URL]  a file for Traefik's file provider",
+    "diglett.registrar.traefikfile.create",
+)
+traefikHttp = RegistrarPlugin(
+    "traefik-http",
+    "traefik-http:PORT[,secret-file=FILE][,entrypoint=NAME][,probe=URL]  serve Traefik's HTTP provider",
+    "diglett.registrar.traefikhttp.create",
+)

@@ -1,0 +1,155 @@
+"""Whether a proxy really routes a name to us: a visit through its front door, seen arriving at our port."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from attrs import field, frozen
+from OpenSSL import SSL
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IHandshakeListener, IOpenSSLClientConnectionCreator
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from diglett.asking import ask
+from diglett.errors import Refused, UsageError
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IStreamClientEndpoint
+
+    from diglett.interfaces import Registration
+
+_VISIT = 2.0
+"""Seconds one visit may take."""
+
+
+@frozen
+class Probe:
+    """Visits the proxy's front door at `where`, again and again for at most `timeout` seconds."""
+
+    reactor: Any
+    where: str
+    tls: bool
+    timeout: float
+    door: IStreamClientEndpoint = field(repr=False)
+
+    @classmethod
+    def parse(cls, target: str, reactor: Any, timeout: float) -> Probe:
+        """From `https://HOST:PORT` or `http://HOST:PORT`, where the proxy can be reached from here."""
+        try:
+            parts = urlsplit(target)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host = None
+        if host is None or parts.scheme not in ("http", "https") or parts.path not in ("", "/"):
+            raise UsageError(f"probe={target} must be like https://127.0.0.1:443, the proxy's front door")
+        tls = parts.scheme == "https"
+        door = HostnameEndpoint(reactor, host, port or (443 if tls else 80), timeout=_VISIT)
+        return cls(reactor, target, tls, timeout, door)
+
+    async def confirm(self, registration: Registration) -> None:
+        """Return once a visit to the name arrived at its port; `Refused` when none did in time."""
+        if registration.reached is None:
+            return
+        end = self.reactor.seconds() + self.timeout
+        pause = 0.02
+        reached = registration.reached()
+        try:
+            while True:
+                arrived: Deferred[None] = Deferred()
+                reached.addCallback(_pass, arrived)
+                visit = ask(lambda: self._visit(registration), _VISIT, self.reactor)
+                visit.addErrback(lambda failure: failure.getErrorMessage() or failure.type.__name__)
+                _, first = await DeferredList(
+                    [arrived, visit], fireOnOneCallback=True, consumeErrors=True
+                )
+                visit.cancel()
+                if first == 0 or reached.called:
+                    return
+                if self.reactor.seconds() + pause > end:
+                    break
+                await deferLater(self.reactor, pause)
+                pause = min(pause * 2, 0.5)
+        finally:
+            reached.addErrback(lambda _: None)
+            reached.cancel()
+        raise Refused(
+            f"the proxy at {self.where} did not route {registration.fqdn} to the gateway "
+            f"within {self.timeout:g} s: {visit.result}",
+            code="not-routed",
+        )
+
+    async def _visit(self, registration: Registration) -> str:
+        """What came of one visit, in a few words."""
+        tls = self.tls or registration.kind == "tls"
+        door = wrapClientTLS(_AnyCertificate(registration.fqdn), self.door) if tls else self.door
+        ended: Deferred[str] = Deferred(lambda _: visitor.leave())
+        visitor = await door.connect(Factory.forProtocol(lambda: _Visitor(registration, ended)))
+        return await ended
+
+
+def _pass(result: Any, onward: Deferred[None]) -> Any:
+    onward.callback(None)
+    return result
+
+
+@implementer(IHandshakeListener)
+class _Visitor(Protocol):
+    """Asks for the name, and reads no more than the first line of the answer."""
+
+    def __init__(self, registration: Registration, ended: Deferred[str]) -> None:
+        self._registration = registration
+        self._ended = ended
+        self._answer = b""
+
+    def connectionMade(self) -> None:
+        """Ask, unless the TLS is not ours to speak in: then the greeting is enough."""
+        if self._registration.kind != "tls":
+            self.transport.write(
+                f"HEAD / HTTP/1.1\r\nHost: {self._registration.fqdn}\r\n"
+                "User-Agent: diglett-probe\r\nConnection: close\r\n\r\n".encode()
+            )
+
+    def handshakeCompleted(self) -> None:
+        """With whoever ends the TLS."""
+        if self._registration.kind == "tls":
+            self._end("TLS ended elsewhere")
+
+    def dataReceived(self, data: bytes) -> None:
+        """Some of the answer."""
+        self._answer += data
+        line, complete, _ = self._answer[:200].partition(b"\r\n")
+        if complete or len(self._answer) > 200:
+            self._end("the answer was " + line.decode("ascii", "replace"))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Over without an answer."""
+        if not self._ended.called:
+            self._ended.callback("it closed the connection: " + reason.getErrorMessage())
+
+    def leave(self) -> None:
+        """Nobody waits for the answer any more."""
+        self.transport.abortConnection()
+
+    def _end(self, what: str) -> None:
+        if not self._ended.called:
+            self._ended.callback(what)
+            self.leave()
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class _AnyCertificate:
+    """TLS that verifies nothing: no secret is sent, and only the way is of interest."""
+
+    def __init__(self, fqdn: str) -> None:
+        self._fqdn = fqdn
+
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
+        """A connection that asks for the name."""
+        connection = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+        connection.set_tlsext_host_name(self._fqdn.encode("ascii"))
+        return connection

@@ -1,0 +1,149 @@
+"""Real programs for tests: found, started on free ports, waited for, and ended by their process id."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any, Callable
+
+from twisted.internet import reactor as _reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SkipTest, TestCase
+
+REQUIRED = os.environ.get("DIGLETT_REQUIRE_COMPONENTS") == "1"
+"""Whether a missing program is a failure rather than a reason to skip."""
+
+LIMIT = 30.0
+"""Seconds a program has to come up: the first start from a cold disk takes some."""
+
+reactor: Any = _reactor
+
+
+def find(program: str) -> str:
+    """Where a program is: beside the running Python, on PATH, or where Debian puts daemons."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    found = shutil.which(program, path=path)
+    if found is None:
+        if REQUIRED:
+            raise AssertionError(f"{program} is not installed")
+        raise SkipTest(f"{program} is not installed")
+    return found
+
+
+def freePort() -> int:
+    """A port of 127.0.0.1 that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Running(ProcessProtocol):
+    """One program; `output` is what it wrote."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.output = b""
+        self.ended: Deferred[int | None] = Deferred()
+        self.status: int | None = None
+
+    def outReceived(self, data: bytes) -> None:
+        """Keep the last of it."""
+        self.output = (self.output + data)[-200_000:]
+
+    errReceived = outReceived
+
+    def processEnded(self, reason: Failure) -> None:
+        """The program is over."""
+        self.status = reason.value.exitCode
+        self.ended.callback(self.status)
+
+    def send(self, number: int) -> None:
+        """Send it a signal, if it still runs."""
+        if not self.ended.called and self.transport is not None:
+            try:
+                self.transport.signalProcess(number)
+            except ProcessExitedAlready:
+                pass
+
+    async def kill(self, number: int = signal.SIGKILL) -> None:
+        """End it, and wait for the end."""
+        self.send(number)
+        if not self.ended.called:
+            waiting: Deferred[None] = Deferred()
+            self.ended.addCallback(lambda status: (waiting.callback(None), status)[1])
+            await waiting
+
+
+class ComponentTestCase(TestCase):
+    """Starts programs; all of them are ended after the test, and what they wrote is shown if it failed."""
+
+    timeout = 90
+
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp()).absolute()
+        self.folder.mkdir()
+        self.folder.chmod(0o755)
+
+    def spawn(self, program: str, *arguments: str, env: dict[str, str] | None = None) -> Running:
+        """Start a program in the folder of this test."""
+        executable = find(program)
+        running = Running(program)
+        environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder), **(env or {})}
+        reactor.spawnProcess(running, executable, [executable, *arguments], environment, str(self.folder))
+        self.addCleanup(lambda: Deferred.fromCoroutine(running.kill()))
+        return running
+
+    async def run_(self, program: str, *arguments: str) -> tuple[int | None, str]:
+        """Run a program to its end: its status, and what it wrote."""
+        running = self.spawn(program, *arguments)
+        waiting: Deferred[None] = Deferred()
+        running.ended.addCallback(lambda status: (waiting.callback(None), status)[1])
+        await waiting
+        return running.status, running.output.decode("utf-8", "replace")
+
+    async def sleep(self, seconds: float) -> None:
+        """Let the reactor run for a while."""
+        await deferLater(reactor, seconds)
+
+    async def until(self, what: str, condition: Callable[[], Any], limit: float = LIMIT) -> float:
+        """Wait until the condition (which may be a coroutine function) holds; the seconds that took."""
+        begin = reactor.seconds()
+        while True:
+            result = condition()
+            if hasattr(result, "__await__"):
+                result = await result
+            took = reactor.seconds() - begin
+            if result:
+                return took
+            if took > limit:
+                self.fail(f"{what}: not within {limit} s (the last answer was {result!r})")
+            await self.sleep(0.02)
+
+    async def listening(self, port: int, running: Running | None = None) -> None:
+        """Wait until somebody listens on the port."""
+
+        def accepts() -> bool:
+            if running is not None and running.ended.called:
+                self.fail(f"{running.name} ended with {running.status}: {running.output.decode('utf-8', 'replace')}")
+            with socket.socket() as probe:
+                probe.settimeout(0.5)
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        await self.until(f"port {port}", accepts)
+
+    async def fetch(self, url: str, *options: str) -> tuple[int, str]:
+        """Status and body of a URL, by way of curl; status 0 if there was no answer."""
+        status, output = await self.run_(
+            "curl", "--silent", "--show-error", "--insecure", "--max-time", "10", "--noproxy", "*",
+            "--write-out", "\n%{http_code}", *options, url,
+        )  # fmt: skip
+        body, _, code = output.rpartition("\n")
+        return int(code) if code.isdigit() else 0, body

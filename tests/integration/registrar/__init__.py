@@ -1,0 +1,1 @@
+"""Registrars against the real proxies and stores."""
