@@ -62,6 +62,11 @@ class SetupTests(SynchronousTestCase):
         (inside,) = re.findall(r"diglett\[(.*)\]", extras["all"])
         self.assertEqual(set(inside.split(",")), set(extras) - {"all", "test"})
 
+    def test_extras(self) -> None:
+        """No extra looks like a version: pip before 23.1 could then install nothing at all."""
+        for extra in self.setup["options.extras_require"]:
+            self.assertNotRegex(extra, r"\Av?\d")
+
     def test_commands(self) -> None:
         """Each console script leads to a function."""
         scripts = self.setup["options.entry_points"]["console_scripts"].strip().splitlines()
