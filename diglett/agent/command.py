@@ -66,10 +66,12 @@ def makeAgent(reactor: Any, config: AgentConfig, reporter: Any) -> Any:
     from diglett.names import randomName
     from diglett.plane.channel import Target
     from diglett.plane.fast import FastPlane
+    from diglett.plane.limits import raiseDescriptorLimit
     from diglett.state import stateFolder
     from diglett.trust.client import GatewayTrust
     from diglett.wire.messages import Register
 
+    raiseDescriptorLimit()
     plane = FastPlane(reactor)
     state = stateFolder(config.state)
     trust = GatewayTrust(

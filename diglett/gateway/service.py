@@ -16,7 +16,7 @@ from diglett.config.gateway import GatewayConfig
 from diglett.errors import DiglettError, UsageError
 from diglett.extensions import openAuthenticator, openRegistrars
 from diglett.gateway.agents import AgentLimits, Agents
-from diglett.gateway.banner import banner
+from diglett.gateway.banner import banner, portOf
 from diglett.gateway.fronts import Fronts, frontContexts
 from diglett.gateway.publicname import NameContext
 from diglett.gateway.registry import Registry
@@ -25,6 +25,7 @@ from diglett.guarding import GuardedAuthenticator
 from diglett.interfaces import PluginContext
 from diglett.plane.channel import Channel, Listener
 from diglett.plane.fast import FastPlane
+from diglett.plane.limits import raiseDescriptorLimit
 from diglett.publishing import Publisher
 from diglett.state import ensureFolder, stateFolder
 from diglett.trust.authority import LocalAuthority
@@ -44,6 +45,8 @@ class GatewayService(Service):
 
     def __init__(self, reactor: Any, config: GatewayConfig, announce: Callable[[str], None]) -> None:
         self.started: Deferred[None] = Deferred()
+        self.agentPort = 0
+        """Where agents connect, once started; 0 when that is no TCP port."""
         self._reactor = reactor
         self._config = config
         self._announce = announce
@@ -64,6 +67,7 @@ class GatewayService(Service):
 
     async def _start(self) -> None:
         config = self._config
+        raiseDescriptorLimit()
         state = ensureFolder(stateFolder(config.state))
         credentials = [loadCredentials(*pair) for pair in config.certificates]
         authority = None if credentials else LocalAuthority.open(state)
@@ -115,10 +119,11 @@ class GatewayService(Service):
         def accepted(channel: Channel) -> None:
             agents.accepted(channel, agentContexts.connection())
 
-        await self._open(config.listen, "listen", plane.listen(config.listen, accepted))
+        listener = await self._open(config.listen, "listen", plane.listen(config.listen, accepted))
+        self.agentPort = portOf(listener)
         for description, option, accept in fronts.start(registry, agents):
             fronts.listening(option, await self._open(description, option, plane.listen(description, accept)))
-        for line in banner(config, self._listeners[0], fronts, agentContexts.fingerprint, authority, authenticator):
+        for line in banner(config, listener, fronts, agentContexts.fingerprint, authority, authenticator):
             self._announce(line)
 
     async def _open(self, description: str, option: str, listening: Deferred[Listener]) -> Listener:
