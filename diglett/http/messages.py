@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+
 from attrs import define, field, frozen
 
 from diglett.errors import DiglettError

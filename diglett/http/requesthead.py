@@ -167,8 +167,11 @@ def _badCoding(coding: bytes) -> BadRequest:
 
 
 def _refusal(error: HttpParserError, raw: bytes, fields: Fields) -> BadRequest:
-    if b"\r\ncontent-length" not in raw.lower():
-        codings = [value for name, value in fields if name.lower() == b"transfer-encoding"]
-        if len(codings) == 1:
-            return _badCoding(codings[0].strip().lower())
+    """What to say when llhttp refuses a head: 501 when its only fault is a coding it cannot read."""
+    names = raw.lower()
+    if b"\r\ncontent-length" not in names and names.count(b"\r\ntransfer-encoding") == 1:
+        for name, value in fields:
+            coding = value.lower()
+            if name.lower() == b"transfer-encoding" and coding != b"chunked":
+                return _badCoding(coding)
     return BadRequest(400, f"the request head is malformed: {error}")
