@@ -133,7 +133,7 @@ class Agents:
     def drain(self, limit: float) -> Deferred[None]:
         """No new agents, no new streams; fires when the last link is over, after `limit` seconds at the latest."""
         self._closed = True
-        for arrival in [each for each in self._arrivals if each.label == ""]:
+        for arrival in [each for each in self._arrivals if not each.greeted]:
             arrival.stop(Refused("the gateway is stopping", code="draining"))
         for session in list(self._begun):
             session.drain()

@@ -46,6 +46,11 @@ class Arrival:
         self.label = ""
         self.connection: SSL.Connection | None = None
 
+    @property
+    def greeted(self) -> bool:
+        """TLS is done: a session has begun."""
+        return self._handshake is not None
+
     def begin(self, channel: Any, connection: SSL.Connection, desk: Callable[[Arrival], Desk]) -> None:
         """Shake hands over TLS first."""
         self.label = formatAddress(channel.peer)

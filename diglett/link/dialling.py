@@ -93,7 +93,7 @@ class Dialling:
             self._send, self._hello, self._login, self._registrations, self._established, self._fail
         )
         self._handshake = handshake
-        self._owner = HandshakeOwner(tls, handshake, bound=1 << 20)
+        self._owner = HandshakeOwner(tls, handshake, 1 << 20, self._trust.explain)
         handshake.start()
         if not self._over:
             tls.resumeReading()

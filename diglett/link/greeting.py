@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from diglett.errors import LinkLost
+from OpenSSL import SSL
+
+from diglett.errors import DiglettError, LinkLost
 from diglett.link.link import reasonOf
 from diglett.plane.channel import Channel
 
@@ -15,11 +17,19 @@ _scratch = memoryview(bytearray(16_384))
 class HandshakeOwner:
     """Owns a secured channel while a handshake runs on it."""
 
-    def __init__(self, channel: Channel, handshake: Any, bound: int) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        handshake: Any,
+        bound: int,
+        explain: Callable[[BaseException], DiglettError | None] = lambda error: None,
+    ) -> None:
         self._channel = channel
         self._handshake = handshake
         self._bound = bound
         """Unread bytes at which reading pauses until an answer is ready."""
+        self._explain = explain
+        """What an `SSL.Error` means, if it is about trust."""
         self._over = False
         channel.owner = self
 
@@ -50,9 +60,11 @@ class HandshakeOwner:
         """Nothing to do: answers are small."""
 
     def broken(self, error: Exception) -> None:
-        self._lose(LinkLost(f"the connection broke during the handshake: {reasonOf(error)}"))
+        # In TLS 1.3 the client has finished before the server has seen its certificate.
+        explained = self._explain(error.__cause__) if isinstance(error.__cause__, SSL.Error) else None
+        self._lose(explained or LinkLost(f"the connection broke during the handshake: {reasonOf(error)}"))
 
-    def _lose(self, error: LinkLost) -> None:
+    def _lose(self, error: DiglettError) -> None:
         if not self._over:
             self._over = True
             self._handshake.lose(error)

@@ -144,7 +144,7 @@ class TLSChannel:
             else:
                 self._below.pauseReading()
         except SSL.Error as error:
-            raise ConnectionAbortedError(f"TLS: {describe(error)}") from None
+            raise ConnectionAbortedError(f"TLS: {describe(error)}") from error
         if filled:
             return filled
         return 0 if self._ended else WOULD_BLOCK
