@@ -101,7 +101,16 @@ def reach(start: str, sources: Mapping[str, Source]) -> set[str]:
 
 def earlyTargets(source: Source, sources: Mapping[str, Source]) -> list[str]:
     """Give the modules of ours that a module imports when it is imported."""
-    return [name for found in source.imports if found.early for name in targets(found, sources)]
+    early = (name for found in source.imports if found.early for name in targets(found, sources))
+    return [name for name in early if name in sources]
+
+
+def missing(sources: Mapping[str, Source]) -> Iterator[str]:
+    """Tell of each module of ours that is imported, perhaps late, and is not there."""
+    for source in sources.values():
+        for found in source.imports:
+            for name in set(targets(found, sources)) - sources.keys():
+                yield f"{source.name}:{found.line} imports {name}"
 
 
 def heavy(start: str, sources: Mapping[str, Source]) -> set[str]:
@@ -147,6 +156,10 @@ class HouseTests(SynchronousTestCase):
     def test_reactor(self) -> None:
         """Importing us installs no reactor: it is passed as an argument."""
         self.none(reactors(self.sources))
+
+    def test_there(self) -> None:
+        """Whatever is imported of ours is there, also when it is imported late."""
+        self.none(missing(self.sources))
 
     def test_cycles(self) -> None:
         """No module needs itself to be imported."""
@@ -222,6 +235,13 @@ class CheckTests(SynchronousTestCase):
         self.assertEqual(list(cycles(self.sources(wire="", wire_a=one, wire_b=late))), [])
         found = list(cycles(self.sources(wire="", wire_a=one, wire_b="from diglett.wire import a")))
         self.assertEqual(found, ["diglett.wire.a -> diglett.wire.b -> diglett.wire.a"])
+
+    def test_missing(self) -> None:
+        """A module that is not there is found, and does not disturb the other checks."""
+        house = self.sources(cli="def f():\n    import diglett.demo", tap="from diglett.x import y")
+        found = ["diglett.cli:2 imports diglett.demo", "diglett.tap:1 imports diglett.x"]
+        self.assertEqual(list(missing(house)), found)
+        self.assertEqual(list(cycles(house)), [])
 
     def test_heavy(self) -> None:
         """Weight is found behind other modules and in the packages they are in."""
