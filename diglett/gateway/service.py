@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from diglett.config.gateway import GatewayConfig
@@ -36,6 +37,8 @@ from diglett.wire.frames import ALPN
 
 log = Logger()
 
+RELOAD = 30.0
+"""Seconds between looks at the certificate files."""
 DRAIN_LIMIT = 30.0
 """Seconds that running streams have to finish when the gateway stops."""
 
@@ -56,14 +59,13 @@ class GatewayService(Service):
         self._publisher: Publisher | None = None
         self._agents: Agents | None = None
         self._fronts: Fronts | None = None
-        self._starting: Deferred[None] | None = None
+        self._reload: LoopingCall | None = None
 
     # ---- start ---------------------------------------------------------------------------------------------------
 
     def startService(self) -> None:
         super().startService()
-        self._starting = Deferred.fromCoroutine(self._start())
-        self._starting.addCallbacks(self.started.callback, self._notStarted)
+        Deferred.fromCoroutine(self._start()).addCallbacks(self.started.callback, self._notStarted)
 
     async def _start(self) -> None:
         config = self._config
@@ -123,6 +125,9 @@ class GatewayService(Service):
         self.agentPort = portOf(listener)
         for description, option, accept in fronts.start(registry, agents):
             fronts.listening(option, await self._open(description, option, plane.listen(description, accept)))
+        self._reload = LoopingCall(_reloadCertificates, (agentContexts, frontTls))
+        self._reload.clock = self._reactor
+        self._reload.start(RELOAD, now=False)
         for line in banner(config, listener, fronts, agentContexts.fingerprint, authority, authenticator):
             self._announce(line)
 
@@ -153,6 +158,8 @@ class GatewayService(Service):
 
     async def _stop(self) -> None:
         """Accept nothing new, let what runs finish for a while, withdraw, and let go."""
+        if self._reload is not None and self._reload.running:
+            self._reload.stop()
         listeners, self._listeners = self._listeners, []
         for listener in listeners:
             await maybeDeferred(listener.close)
@@ -166,6 +173,15 @@ class GatewayService(Service):
             await maybeDeferred(self._authenticator.stop)
         if self._plane is not None:
             self._plane.close()
+
+
+def _reloadCertificates(contexts: Sequence[ServerContexts]) -> None:
+    for each in contexts:
+        try:
+            if each.reload():
+                log.info("the certificates have changed and were read anew")
+        except DiglettError as error:
+            log.error("the changed certificates cannot be used, the old ones stay: {error}", error=error)
 
 
 def _why(error: Exception) -> str:
