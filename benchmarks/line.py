@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Iterator
 
 from attrs import frozen
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from benchmarks.lab import Lab
 
 ADDRESSES = ("10.203.117.1", "10.203.117.2")  # the gateway's and the agent's end
+_NAME = "diglett-bench"
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 _SEED = 20  # the same packets are lost in every run
 
@@ -41,10 +43,11 @@ class Line:
         """Make the line, and remove it. Missing when this user or machine cannot."""
         if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
             raise Missing("a long-distance line needs root and /dev/net/tun")
+        _sweep()
         with ExitStack() as ending:
             hosts, devices = [], []
             for index, side in enumerate("ab"):
-                name = f"diglett-{os.getpid()}-{side}"
+                name = f"{_NAME}-{os.getpid()}-{side}"
                 _ip("netns", "add", name)
                 ending.callback(_ip, "netns", "del", name)
                 host = Host(ADDRESSES[index], name)
@@ -60,11 +63,20 @@ class Line:
             yield Place(*hosts)
 
 
+def _sweep() -> None:
+    """Remove the namespaces of benchmarks that were killed."""
+    folder = Path("/run/netns")
+    for path in folder.glob(f"{_NAME}-*-?") if folder.is_dir() else ():
+        if not Path(f"/proc/{path.name.split('-')[-2]}").exists():
+            _ip("netns", "del", path.name)
+
+
 def _tun(host: Host, peer: str) -> int:
     """A TUN device in the host's namespace, up, with its address; the file descriptor of its far end."""
     with inside(host.namespace):
         device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-        fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH22x", b"line", _IFF_TUN | _IFF_NO_PI))
+        fcntl.ioctl(device, _NAME = "diglett-bench"
+_TUNSETIFF, struct.pack("16sH22x", b"line", _IFF_TUN | _IFF_NO_PI))
     assert host.namespace is not None
     for words in (
         f"addr add {host.address} peer {peer} dev line",

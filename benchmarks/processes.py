@@ -54,8 +54,10 @@ class Processes:
     """Starts and ends processes; close() leaves none, orphans of orphans included."""
 
     _live: list[Process] = field(factory=list, init=False)
+    _before: set[int] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._before = _others()
         # Orphans become children of ours, so that close() finds them.
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -111,16 +113,22 @@ class Processes:
     def close(self) -> None:
         """End everything that is left, and bury what was adopted."""
         self.stop(list(self._live))
-        for pid in descendants([os.getpid()]):
-            if pid != os.getpid():
-                _kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
-            try:
-                if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                    time.sleep(0.005)
-            except ChildProcessError:
+            left = _others() - self._before
+            if not left:
                 return
+            for pid in left:
+                _kill(pid, signal.SIGKILL)
+                try:
+                    os.waitpid(pid, os.WNOHANG)
+                except ChildProcessError:
+                    pass  # not ours yet: its parent has to go first
+            time.sleep(0.005)
+
+
+def _others() -> set[int]:
+    return set(descendants([os.getpid()], dead=True)) - {os.getpid()}
 
 
 def _kill(pid: int, number: signal.Signals) -> None:

@@ -18,21 +18,21 @@ def _stat(pid: int) -> list[str] | None:
     return text.rpartition(")")[2].split()
 
 
-def descendants(roots: Iterable[int]) -> list[int]:
-    """The live processes among roots and their children's children."""
+def descendants(roots: Iterable[int], dead: bool = False) -> list[int]:
+    """The live processes among roots and their children's children; with dead, zombies as well."""
     children: dict[int, list[int]] = {}
-    alive = set()
+    known = set()
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             fields = _stat(int(entry))
-            if fields is not None and fields[0] != "Z":
-                alive.add(int(entry))
+            if fields is not None and (dead or fields[0] != "Z"):
+                known.add(int(entry))
                 children.setdefault(int(fields[1]), []).append(int(entry))
     found: list[int] = []
     waiting = list(roots)
     while waiting:
         pid = waiting.pop()
-        if pid in alive and pid not in found:
+        if pid in known and pid not in found:
             found.append(pid)
         waiting.extend(children.get(pid, ()))
     return found

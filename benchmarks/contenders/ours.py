@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -79,8 +80,7 @@ class Ours(Contender):
 
     def _door(self, site: Site, gateway: Process, agent: Process, name: str, front: int) -> Door:
         pattern = rf"registered {name}\.localhost -> \S+:(\d+)"
-        site.awaitLine(agent, rf"{name}\.localhost\S* -> ")
-        registered = site.awaitLine(gateway, pattern)
+        registered = site.await_(agent, f"register {name}", lambda: re.search(pattern, gateway.output()))
         if self.way == "opaque":
             return Door(int(registered[1]))
         return Door(front, name=f"{name}.localhost", scheme=self.way)
