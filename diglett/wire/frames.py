@@ -61,8 +61,8 @@ class Reason(IntEnum):
     CREDIT = 8
     BUFFER = 9
     IDLE = 10
-    LOST = 256
-    """The link itself is gone; never on the wire."""
+    LOST = -1
+    """The link itself is gone; never on the wire, where codes have no sign."""
 
 
 class Way(IntEnum):
@@ -79,20 +79,27 @@ def encodeFrame(kind: int, id: int, payload: bytes = b"") -> bytes:
     return HEADER.pack(kind, id, len(payload)) + payload
 
 
+def printable(text: str) -> str:
+    """A peer's text without what would move a terminal's cursor or start a new line of a log."""
+    return text if text.isprintable() else "".join(c for c in text if c.isprintable())
+
+
 def encodeClose(id: int, reason: int, text: str = "") -> bytes:
     """A Close frame; no payload when there is nothing to say."""
     if not reason and not text:
         return HEADER.pack(Kind.CLOSE, id, 0)
-    said = text.encode("utf-8")[: CONTROL_MAX - 2]
+    said = text.encode("utf-8", "replace")
+    if len(said) > CONTROL_MAX - 2:
+        said = said[: CONTROL_MAX - 2].decode("utf-8", "ignore").encode("utf-8")  # never half a character
     return encodeFrame(Kind.CLOSE, id, reason.to_bytes(2, "big") + said)
 
 
 def decodeClose(payload: bytes) -> tuple[Reason, str]:
-    """The reason and text of a Close; unknown codes count as no reason."""
+    """The reason and text of a Close; unknown codes count as no reason, and the text is made fit to print."""
     if len(payload) < 2:
         return Reason.NONE, ""
     code = int.from_bytes(payload[:2], "big")
-    text = payload[2:].decode("utf-8", "replace")
+    text = printable(payload[2:].decode("utf-8", "replace"))
     try:
         return Reason(code), text
     except ValueError:

@@ -1,0 +1,1 @@
+"""The two handshake machines: every state, whatever comes in it."""
