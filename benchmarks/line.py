@@ -75,8 +75,7 @@ def _tun(host: Host, peer: str) -> int:
     """A TUN device in the host's namespace, up, with its address; the file descriptor of its far end."""
     with inside(host.namespace):
         device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-        fcntl.ioctl(device, _NAME = "diglett-bench"
-_TUNSETIFF, struct.pack("16sH22x", b"line", _IFF_TUN | _IFF_NO_PI))
+        fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH22x", b"line", _IFF_TUN | _IFF_NO_PI))
     assert host.namespace is not None
     for words in (
         f"addr add {host.address} peer {peer} dev line",
