@@ -44,3 +44,8 @@ traefikHttp = RegistrarPlugin(
     "traefik-http:PORT[,secret-file=FILE][,entrypoint=NAME][,probe=URL]  serve Traefik's HTTP provider",
     "diglett.registrar.traefikhttp.create",
 )
+unixSockets = RegistrarPlugin(
+    "unix",
+    "unix:DIR[,mode=660][,group=NAME][,probe=URL]  a socket per name, for Caddy or nginx",
+    "diglett.registrar.unixsockets.create",
+)

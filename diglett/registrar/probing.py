@@ -51,32 +51,27 @@ class Probe:
         door = HostnameEndpoint(reactor, host, port or (443 if tls else 80), timeout=_VISIT)
         return cls(reactor, target, tls, timeout, door)
 
-    async def confirm(self, registration: Registration) -> None:
-        """Return once a visit to the name arrived at its port; `Refused` when none did in time."""
-        if registration.reached is None:
-            return
+    async def confirm(self, registration: Registration, reached: Deferred[None]) -> None:
+        """Return once `reached` fired, as visits to the name should make it do; `Refused` when it did not in time.
+
+        It must have been asked for before the name was published: a proxy that
+        has a connection from an earlier visitor uses that one again.
+        """
         end = self.reactor.seconds() + self.timeout
         pause = 0.02
-        reached = registration.reached()
-        try:
-            while True:
-                arrived: Deferred[None] = Deferred()
-                reached.addCallback(_pass, arrived)
-                visit = ask(lambda: self._visit(registration), _VISIT, self.reactor)
-                visit.addErrback(lambda failure: failure.getErrorMessage() or failure.type.__name__)
-                _, first = await DeferredList(
-                    [arrived, visit], fireOnOneCallback=True, consumeErrors=True
-                )
-                visit.cancel()
-                if first == 0 or reached.called:
-                    return
-                if self.reactor.seconds() + pause > end:
-                    break
-                await deferLater(self.reactor, pause)
-                pause = min(pause * 2, 0.5)
-        finally:
-            reached.addErrback(lambda _: None)
-            reached.cancel()
+        while True:
+            arrived: Deferred[None] = Deferred()
+            reached.addCallback(_pass, arrived)
+            visit = ask(lambda: self._visit(registration), _VISIT, self.reactor)
+            visit.addErrback(lambda failure: failure.getErrorMessage() or failure.type.__name__)
+            _, first = await DeferredList([arrived, visit], fireOnOneCallback=True, consumeErrors=True)
+            visit.cancel()
+            if first == 0 or reached.called:
+                return
+            if self.reactor.seconds() + pause > end:
+                break
+            await deferLater(self.reactor, pause)
+            pause = min(pause * 2, 0.5)
         raise Refused(
             f"the proxy at {self.where} did not route {registration.fqdn} to the gateway "
             f"within {self.timeout:g} s: {visit.result}",

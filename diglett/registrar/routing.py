@@ -69,10 +69,11 @@ class Routing:
                 code="kind",
                 permanent=True,
             )
+        reached = registration.reached() if self.probe is not None and registration.reached is not None else None
         try:
             await maybeDeferred(do)
-            if self.probe is not None:
-                await self.probe.confirm(registration)
+            if self.probe is not None and reached is not None:
+                await self.probe.confirm(registration, reached)
         except Exception:
             try:
                 await maybeDeferred(undo)
@@ -83,6 +84,10 @@ class Routing:
                     reason=str(error) or type(error).__name__,
                 )
             raise
+        finally:
+            if reached is not None:
+                reached.addErrback(lambda _: None)
+                reached.cancel()
         return Lease(
             tuple(url.replace("{fqdn}", registration.fqdn).replace("{name}", registration.name) for url in self.urls),
             undo,

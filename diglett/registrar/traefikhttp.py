@@ -92,6 +92,7 @@ class Document(Resource):
     def render_GET(self, request: Request) -> bytes:
         """The document; 503 makes Traefik keep what it has."""
         request.setHeader("Content-Type", "application/json")
+        request.setHeader("Connection", "close")  # or Traefik would go on asking a gateway that has stopped
         if self._authorization is not None and not hmac.compare_digest(
             request.getHeader(b"Authorization") or b"", self._authorization
         ):

@@ -6,6 +6,7 @@ import json
 import socket
 from typing import Any
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 
@@ -20,6 +21,10 @@ class _Http(Protocol):
         self.head = b""
         self.echoing = False
         self.factory.backend.arrived()
+        self.factory.backend.visitors.add(self.transport)
+
+    def connectionLost(self, reason: Any = None) -> None:
+        self.factory.backend.visitors.discard(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
         if self.echoing:
@@ -53,6 +58,7 @@ class Backend:
     def __init__(self, test: Any, name: str, domain: str = "gateway.test", kind: str = "http", context: Any = None) -> None:
         self.name = name
         self.lost: list[str] = []
+        self.visitors: set[Any] = set()
         self._reached: list[Deferred[None]] = []
         self._factory = Factory.forProtocol(_Http)
         self._factory.backend = self
@@ -64,7 +70,7 @@ class Backend:
             factory = _Noticing(self, factory)
         self._tcp = factory
         self._port = reactor.listenTCP(0, factory, interface="127.0.0.1")
-        self._ports = [self._port]
+        self._adopted: list[_Acceptor] = []
         test.addCleanup(self.close)
         self.registration = Registration(
             name,
@@ -83,12 +89,17 @@ class Backend:
         for reached in waiting:
             reached.callback(None)
 
+    def drop(self) -> None:
+        """End what came in, as the gateway does when the agent has gone."""
+        for visitor in tuple(self.visitors):
+            visitor.abortConnection()
+
     def close(self) -> Any:
         """Listen no more."""
-        ports, self._ports = self._ports, []
-        for port in ports[1:]:
-            port.stopListening()
-        return ports[0].stopListening() if ports else None
+        self.drop()
+        for acceptor in self._adopted:
+            acceptor.close()
+        return self._port.stopListening()
 
     def _whenReached(self) -> Deferred[None]:
         reached: Deferred[None] = Deferred(lambda _: self._reached.remove(reached))
@@ -96,16 +107,33 @@ class Backend:
         return reached
 
     def _adopt(self, listening: socket.socket) -> Any:
-        port = reactor.adoptStreamPort(listening.fileno(), listening.family, self._tcp)
-        listening.close()
-        self._ports.append(port)
+        acceptor = _Acceptor(listening, self._tcp)
+        self._adopted.append(acceptor)
+        return acceptor.close
 
-        def close() -> None:
-            if port in self._ports:
-                self._ports.remove(port)
-                port.stopListening()
 
-        return close
+class _Acceptor(FileDescriptor):
+    """Serves a listening socket; Twisted's own port would insist on the file of one in the file system."""
+
+    def __init__(self, listening: socket.socket, factory: Any) -> None:
+        super().__init__(reactor)
+        self._listening = listening
+        self._factory = factory
+        self.startReading()
+
+    def fileno(self) -> int:
+        return self._listening.fileno()
+
+    def doRead(self) -> None:
+        connection, _ = self._listening.accept()
+        with connection:
+            connection.setblocking(False)
+            reactor.adoptStreamConnection(connection.fileno(), connection.family, self._factory)
+
+    def close(self) -> None:
+        if self._listening.fileno() >= 0:
+            self.stopReading()
+            self._listening.close()
 
 
 class _Noticing(Factory):

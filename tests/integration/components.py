@@ -60,9 +60,13 @@ class Running(ProcessProtocol):
 
     errReceived = outReceived
 
-    def processEnded(self, reason: Failure) -> None:
-        """The program is over."""
+    def processExited(self, reason: Failure) -> None:
+        """The program is over; a child of its own may still hold the pipes."""
         self.status = reason.value.exitCode
+        self.transport.loseConnection()
+
+    def processEnded(self, reason: Failure) -> None:
+        """And so is what it wrote."""
         self.ended.callback(self.status)
 
     def send(self, number: int) -> None:
@@ -73,13 +77,25 @@ class Running(ProcessProtocol):
             except ProcessExitedAlready:
                 pass
 
-    async def kill(self, number: int = signal.SIGKILL) -> None:
-        """End it, and wait for the end."""
-        self.send(number)
-        if not self.ended.called:
-            waiting: Deferred[None] = Deferred()
-            self.ended.addCallback(lambda status: (waiting.callback(None), status)[1])
-            await waiting
+    async def wait(self) -> int | None:
+        """Wait for the end: the exit status, None if a signal ended it."""
+        waiting: Deferred[None] = Deferred()
+        self.ended.addCallback(lambda status: (waiting.callback(None), status)[1])
+        await waiting
+        return self.status
+
+    async def kill(self) -> None:
+        """End it as a crash would."""
+        self.send(signal.SIGKILL)
+        await self.wait()
+
+    async def stop(self) -> None:
+        """End it as an operator would; as a crash would if it does not obey."""
+        self.send(signal.SIGTERM)
+        insist = reactor.callLater(5, self.send, signal.SIGKILL)
+        await self.wait()
+        if insist.active():
+            insist.cancel()
 
 
 class ComponentTestCase(TestCase):
@@ -98,16 +114,13 @@ class ComponentTestCase(TestCase):
         running = Running(program)
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder), **(env or {})}
         reactor.spawnProcess(running, executable, [executable, *arguments], environment, str(self.folder))
-        self.addCleanup(lambda: Deferred.fromCoroutine(running.kill()))
+        self.addCleanup(lambda: Deferred.fromCoroutine(running.stop()))
         return running
 
     async def run_(self, program: str, *arguments: str) -> tuple[int | None, str]:
         """Run a program to its end: its status, and what it wrote."""
         running = self.spawn(program, *arguments)
-        waiting: Deferred[None] = Deferred()
-        running.ended.addCallback(lambda status: (waiting.callback(None), status)[1])
-        await waiting
-        return running.status, running.output.decode("utf-8", "replace")
+        return await running.wait(), running.output.decode("utf-8", "replace")
 
     async def sleep(self, seconds: float) -> None:
         """Let the reactor run for a while."""

@@ -10,7 +10,7 @@ from OpenSSL import SSL
 from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import CertificateOptions
-from twisted.logger import Logger
+from twisted.logger import Logger, globalLogPublisher
 from zope.interface.verify import verifyObject
 
 from diglett.extensions import openRegistrars
@@ -29,7 +29,12 @@ class RegistrarTestCase(ComponentTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.events: list[Any] = []
+        self.log = Logger("test", observer=self._noted)
         self.certificate()
+
+    def _noted(self, event: Any) -> None:
+        self.events.append(event)
+        globalLogPublisher(event)
 
     def certificate(self) -> None:
         """A wildcard certificate for the proxy: `wild.pem`, `wild.key`, and both in `bundle.pem`."""
@@ -61,14 +66,14 @@ class RegistrarTestCase(ComponentTestCase):
         """What the gateway gives its plugins."""
         folder = self.folder / state
         folder.mkdir(exist_ok=True)
-        return PluginContext(reactor, folder, DOMAIN, gateway, Logger("test", observer=self.events.append))
+        return PluginContext(reactor, folder, DOMAIN, gateway, self.log)
 
     async def publisher(self, spec: str, gateway: str = "g1", state: str = "state", start: bool = True) -> Publisher:
         """A started publisher with the registrar of this string; stopped after the test."""
         registrars = openRegistrars([spec], self.context(gateway, state))
         for _, registrar in registrars:
             verifyObject(IRegistrar, registrar)
-        publisher = Publisher(registrars, reactor, log=Logger("test", observer=self.events.append))
+        publisher = Publisher(registrars, reactor, log=self.log)
         self.addCleanup(publisher.stop)
         if start:
             await publisher.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 
 from diglett.errors import Refused, UsageError
 from tests.integration.registrar.traefik import TraefikTestCase
@@ -74,7 +73,7 @@ class TraefikFileTests(TraefikTestCase):
     async def test_traefikDown(self) -> None:
         """While Traefik is down publishing fails and says so; when it is back, it works."""
         traefik = await self.traefik()
-        await traefik.kill(signal.SIGTERM)
+        await traefik.stop()
         publisher = await self.publisher(f"traefik-file:{self.folder}/dynamic,probe={self.probe},probe-timeout=0.5")
         error = await self.assertFailure(publisher.publish(self.backend("one").registration), Refused)
         self.assertIn("refused", str(error))
