@@ -107,7 +107,7 @@ class RegistrarTestCase(ComponentTestCase):
         if tls:
             endpoint = wrapClientTLS(_AnyCertificate(fqdn), endpoint)
         client = await endpoint.connect(Factory.forProtocol(lambda: WebSocketClient(fqdn)))
-        self.addCleanup(client.transport.abortConnection)
+        self.addCleanup(lambda: None if client.closed else client.transport.abortConnection())
         await self.until("the connection is upgraded", lambda: b"101 " in client.received)
         await self.echo(client, b"hello")
         return client
