@@ -9,7 +9,7 @@ from typing import Any
 from attrs import field, frozen
 
 from diglett.errors import ProtocolError, Refused
-from diglett.wire.frames import REGISTRATIONS_MAX
+from diglett.wire.frames import REGISTRATIONS_MAX, printable
 
 WINDOW_MIN = 16_384
 WINDOW_MAX = 16_777_216
@@ -18,8 +18,8 @@ _TEXT_MAX = 1_024
 
 
 def encodeJson(value: dict[str, Any]) -> bytes:
-    """Compact JSON, UTF-8."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    """Compact JSON, UTF-8; what is no Unicode becomes a question mark."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def decodeJson(payload: bytes) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def decodeJson(payload: bytes) -> dict[str, Any]:
     if not payload:
         return {}
     try:
-        value = json.loads(payload)
+        value = json.loads(payload.decode("utf-8"))  # bytes would be taken for UTF-16, too
     except (ValueError, RecursionError):
         raise ProtocolError("a payload that is not JSON") from None
     if not isinstance(value, dict):
@@ -42,6 +42,10 @@ def _text(value: dict[str, Any], key: str, most: int = _TEXT_MAX, default: str =
     text = value.get(key, default)
     if not isinstance(text, str) or len(text) > most:
         raise ProtocolError(f"{key!r} is not a text of at most {most} characters")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ProtocolError(f"{key!r} is not Unicode") from None
     return text
 
 
@@ -71,6 +75,7 @@ class Hello:
     """What each side says of itself first."""
 
     software: str = ""
+    """For logs: when it comes from a peer, it is fit to print."""
     window: int = WINDOW_DEFAULT
     """Bytes the peer may send on a new stream before credit."""
     streams: int = 0
@@ -91,7 +96,7 @@ class Hello:
     def decode(cls, payload: bytes) -> Hello:
         value = decodeJson(payload)
         return cls(
-            software=_text(value, "software", 100),
+            software=printable(_text(value, "software", 100)),
             window=_whole(value, "window", WINDOW_MIN, WINDOW_MAX, WINDOW_DEFAULT),
             streams=_whole(value, "streams", 0, 2**31, 0),
             features=_texts(value, "features", 32),
@@ -140,7 +145,7 @@ class Register:
 
 @frozen
 class Registered:
-    """The answer: the name as the gateway writes it, and where it is reached, main URL first."""
+    """The answer: the name as the gateway writes it, and where it is reached, main URL first; fit to print."""
 
     name: str
     urls: tuple[str, ...] = ()
@@ -151,7 +156,8 @@ class Registered:
     @classmethod
     def decode(cls, payload: bytes) -> Registered:
         value = decodeJson(payload)
-        return cls(name=_text(value, "name"), urls=_texts(value, "urls", REGISTRATIONS_MAX))
+        urls = _texts(value, "urls", REGISTRATIONS_MAX)
+        return cls(name=printable(_text(value, "name")), urls=tuple(map(printable, urls)))
 
 
 @frozen
@@ -167,10 +173,11 @@ class Established:
     @classmethod
     def decode(cls, payload: bytes) -> Established:
         value = decodeJson(payload)
-        return cls(
-            keepalive=_whole(value, "keepalive", 1, 3_600, 10),
-            timeout=_whole(value, "timeout", 2, 7_200, 30),
-        )
+        keepalive = _whole(value, "keepalive", 1, 3_600, 10)
+        timeout = _whole(value, "timeout", 2, 7_200, 30)
+        if timeout <= keepalive:
+            raise ProtocolError("'timeout' is not more than 'keepalive'")
+        return cls(keepalive, timeout)
 
 
 def encodeRefusal(error: Refused | ProtocolError) -> bytes:
@@ -185,10 +192,10 @@ def encodeRefusal(error: Refused | ProtocolError) -> bytes:
 
 
 def decodeRefusal(payload: bytes) -> Refused:
-    """The error a peer sent; its text is made fit to print."""
+    """The error a peer sent; its text and code are made fit to print."""
     value = decodeJson(payload)
-    message = "".join(c for c in _text(value, "message") if c.isprintable())
-    code = _text(value, "code", 64, "internal")
+    message = printable(_text(value, "message"))
+    code = printable(_text(value, "code", 64, "internal")) or "internal"
     return Refused(message or code, code=code, permanent=_flag(value, "permanent"))
 
 
