@@ -57,7 +57,7 @@ class DialledBackend:
         error = failure.value
         reason = Reason.BACKEND_TIMEOUT if isinstance(error, TimeoutError) else Reason.BACKEND_UNREACHABLE
         log.warn("the backend {target} cannot be reached: {why}", target=self._target, why=reasonOf(error))
-        pending.failed(reason, f"{self._target}: {reasonOf(error)}")
+        pending.failed(reason, reasonOf(error))  # where it is, is nobody's business at the gateway
 
 
 class TLSBackend(DialledBackend):
@@ -75,7 +75,7 @@ class TLSBackend(DialledBackend):
             cancel()
             tls.abort()
             log.warn("TLS with the backend {target} failed: {why}", target=self._target, why=why)
-            pending.failed(Reason.BACKEND_TLS, f"{self._target}: {why}")
+            pending.failed(Reason.BACKEND_TLS, why)
 
         def secured(error: Exception | None) -> None:
             if error is None:

@@ -14,7 +14,7 @@ def banner(
 ) -> Iterator[str]:
     """The lines, in order."""
     port = portOf(listener)
-    yield f"diglett-server: agents connect to {config.domain}:{port}" if port else "diglett-server: agents connect to " + config.listen
+    yield f"diglett-server: agents connect to {f'{config.domain}:{port}' if port else config.listen}"
     yield from (f"diglett-server: {line}" for line in fronts.describe())
     yield f"diglett-server: fingerprint {fingerprint}"
     for message in authenticator.messages():

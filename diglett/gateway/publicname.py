@@ -106,7 +106,7 @@ class PublicName:
 
     def publish(self) -> Deferred[None]:
         """Fires when the name is reachable; joins what is under way. Cancelling stops only the waiting."""
-        done: Deferred[None] = Deferred(lambda waiting: self._waiting.remove(waiting))
+        done: Deferred[None] = Deferred(self._waitNoMore)
         if self._published:
             done.callback(None)
             return done
@@ -114,6 +114,10 @@ class PublicName:
         if self._publishing is None:
             self._begin()
         return done
+
+    def _waitNoMore(self, waiting: Deferred[None]) -> None:
+        if waiting in self._waiting:
+            self._waiting.remove(waiting)
 
     def _begin(self) -> None:
         context = self._context
@@ -180,6 +184,8 @@ class PublicName:
                 error = Refused(f"{self.fqdn} could not be published", code="publish-failed")
         waiting, self._waiting = self._waiting, []
         for each in waiting:
+            if each.called:  # cancelled by one of the others
+                continue
             each.callback(None) if error is None else each.errback(error)
 
     def withdraw(self) -> None:

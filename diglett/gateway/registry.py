@@ -73,6 +73,8 @@ class Registry:
         """Hold a name that is held; False when it must be looked at again."""
         mine = holding.holder
         taken = Refused(f"the name {public.name} is in use by another agent", code="name-taken")
+        if any(each.holder is mine for each in public.holdings):
+            raise Refused(f"the name {public.name} was asked for twice", code="name-taken", permanent=True)
         former = [each for each in public.holdings if each.holder.account.id == mine.account.id]
         if len(former) < len(public.holdings):
             raise taken

@@ -62,7 +62,7 @@ class HttpFront:
         if host is None:
             raise Refused("the request does not say for which host it is", code="no-host")
         if serverName is not None and host != serverName:
-            raise Refused(f"this connection was opened for {serverName}, not for {host}", code="misdirected")
+            raise Refused(serverName, code="misdirected")
         name = self.nameOf(host)
         public = self._registry.find(name) if name else None
         if public is None:

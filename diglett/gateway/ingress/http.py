@@ -1,8 +1,8 @@
 """The HTTP front: every request of a visitor's connection goes where its own Host says.
 
-One object for a visitor's connection, plain or TLS. Requests are read and answered one at a time, in order; both ways are
-streamed, and a side that stalls pauses the other. The stream to the agent is kept for the next request of the same
-name.
+One object for a visitor's connection, plain or TLS. Requests are read and answered one at a time, in order; both ways
+are streamed, and a side that stalls pauses the other. The stream to the agent is kept for the next request of the
+same name.
 """
 
 from __future__ import annotations
@@ -12,6 +12,14 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from diglett.errors import Refused
+from diglett.gateway.ingress.exchange import (
+    BODY_TIMEOUT,
+    HEAD_TIMEOUT,
+    IDLE_TIMEOUT,
+    REUSE_UNSAFE,
+    SAFE,
+    Exchange,
+)
 from diglett.gateway.ingress.upstream import Upstream
 from diglett.gateway.ingress.visitorpages import page
 from diglett.http.chunked import encodeChunk, encodeLastChunk
@@ -40,24 +48,14 @@ READ_SIZE = 65_536
 _scratch = memoryview(bytearray(READ_SIZE))
 PENDING_MAX = 65_536
 """Bytes of further requests that may wait while one is being answered."""
-HEAD_TIMEOUT = 10.0
-"""Seconds for a request's head, from its first byte or from the connection's beginning."""
-IDLE_TIMEOUT = 75.0
-"""Seconds between requests."""
-BODY_TIMEOUT = 120.0
-"""Seconds without a byte in the middle of a request's body."""
-REUSE_UNSAFE = 1.0
-"""A request that must not be sent twice uses a kept stream only when that was idle for less than this, seconds: else
-the backend may just be closing it."""
-_SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 
 
 class HttpVisitor:
     """Owner of a visitor's channel."""
 
     __slots__ = (
-        "deadline", "front", "secure", "_address", "_answered", "_channel", "_closing", "_ended", "_head", "_paused",
-        "_raw", "_reader", "_serverName", "_trusted", "_upstream", "_upstreamIdleSince", "_sentHead",
+        "deadline", "front", "secure", "_address", "_advancing", "_channel", "_closing", "_ended", "_exchange",
+        "_idleSince", "_more", "_paused", "_raw", "_reader", "_serverName", "_trusted", "_upstream",
     )  # fmt: skip
 
     def __init__(self, front: HttpFront, channel: Channel, secure: bool, serverName: str | None) -> None:
@@ -69,13 +67,11 @@ class HttpVisitor:
         self._serverName = serverName
         self._trusted = front.trusts(self._address[0])
         self._reader = RequestReader()
+        self._exchange: Exchange | None = None
         self._upstream: Upstream | None = None
-        self._upstreamIdleSince = 0.0
-        self._head: RequestHead | None = None
-        self._sentHead = b""
-        """What to send again when a kept stream turns out to be dead; empty when that must not be done."""
-        self._answered = False
-        """The answer's head has gone out."""
+        self._idleSince = 0.0
+        self._advancing = False
+        self._more = False
         self._raw = False
         self._paused = False
         self._ended = False
@@ -104,17 +100,19 @@ class HttpVisitor:
 
     def _feed(self, data: memoryview) -> None:
         reader = self._reader
-        head = self._head
-        if head is None and not reader.pending:
-            self.deadline = self.front.now + HEAD_TIMEOUT
-        elif head is not None and not reader.complete and not self._raw:
+        exchange = self._exchange
+        if exchange is None:
+            if not reader.pending:
+                self.deadline = self.front.now + HEAD_TIMEOUT
+        elif not exchange.requestEnded:
             self.deadline = self.front.now + BODY_TIMEOUT
         try:
-            self._handle(reader.feed(data))
+            events = reader.feed(data)
         except BadRequest as error:
             self._refuse(error)
             return
-        if head is not None and reader.pending > PENDING_MAX:
+        self._handle(events)
+        if exchange is not None and reader.pending > PENDING_MAX:
             self._pause()
 
     def _handle(self, events: Sequence[Any]) -> None:
@@ -144,7 +142,7 @@ class HttpVisitor:
         upstream = self._upstream
         if self._raw and upstream is not None:
             upstream.finish()
-        elif self._head is None or not self._reader.complete or self.secure:
+        elif self._exchange is None or not self._exchange.requestEnded or self.secure:
             # Between requests; within one; or over TLS, where nobody closes only half.
             self._abandon()
             self._close()
@@ -162,7 +160,7 @@ class HttpVisitor:
     def expired(self) -> None:
         """The deadline has passed."""
         self.deadline = inf
-        if self._head is None and self._reader.idle:
+        if self._exchange is None and self._reader.idle:
             self._abandon()
             self._close()
         else:
@@ -170,15 +168,14 @@ class HttpVisitor:
 
     def drain(self) -> None:
         """The gateway stops: this connection takes no further request."""
-        if self._head is None:
+        if self._exchange is None:
             self._abandon()
             self._close()
 
     # ---- requests ------------------------------------------------------------------------------------------------
 
     def _begin(self, head: RequestHead) -> None:
-        self._head = head
-        self._answered = False
+        exchange = self._exchange = Exchange(head)
         self.deadline = inf
         front = self.front
         try:
@@ -193,16 +190,15 @@ class HttpVisitor:
             proto="https" if self.secure else "http",
             trusted=self._trusted,
         )
-        safe = head.method in _SAFE and head.framing is NONE and head.upgrade is None
+        safe = head.method in SAFE and head.framing is NONE and head.upgrade is None
         upstream = self._upstream
         if upstream is not None and upstream.name is name and upstream.reusable and (
-            safe or front.now - self._upstreamIdleSince < REUSE_UNSAFE
+            safe or front.now - self._idleSince < REUSE_UNSAFE
         ):
-            self._sentHead = data if safe else b""
+            exchange.repeatable = data if safe else b""
         else:
             if upstream is not None:
                 upstream.close()
-            self._sentHead = b""
             upstream = self._connect(name)
             if upstream is None:
                 return
@@ -227,59 +223,68 @@ class HttpVisitor:
         return f"{address[0]} {address[1]}" if address[0] else ""
 
     def _send(self, data: bytes | memoryview) -> None:
-        upstream = self._upstream
-        if upstream is None:
+        """A part of the request's body, or of what follows a change of protocol."""
+        upstream, exchange = self._upstream, self._exchange
+        if upstream is None or exchange is None:
             return
-        if not self._raw and self._head is not None and self._head.framing is CHUNKED:
-            took = upstream.send(encodeChunk(data))
-        else:
-            took = upstream.send((data,))
-        if not took:
+        chunked = exchange.head.framing is CHUNKED and not self._raw
+        if not upstream.send(encodeChunk(data) if chunked else (data,)):
             self._pause()
 
     def _requestEnded(self, end: End) -> None:
         self.deadline = inf
-        head = self._head
-        if head is not None and head.framing is CHUNKED and self._upstream is not None:
+        exchange = self._exchange
+        assert exchange is not None
+        exchange.requestEnded = True
+        if exchange.head.framing is CHUNKED and self._upstream is not None and not exchange.answerEnded:
             self._upstream.send((encodeLastChunk(end.trailers),))
-        if head is not None and self._answered and self._upstream is not None and self._upstream.reader.idle:
+        if exchange.answerEnded:
             self._exchanged()
 
     def _exchanged(self) -> None:
-        """Request and answer are complete."""
-        head, self._head = self._head, None
+        """Request and answer are complete: on to the next."""
+        exchange, self._exchange = self._exchange, None
         upstream = self._upstream
         if upstream is not None and not upstream.reusable:
             upstream.close()
             self._upstream = None
-        if head is None or not head.keepAlive or self.front.draining or (self._ended and not self._reader.pending):
+        if exchange is None or not exchange.head.keepAlive or self.front.draining:
             self._abandon()
             self._close()
             return
-        now = self.front.now
-        self._upstreamIdleSince = now
-        self.deadline = now + IDLE_TIMEOUT
+        self._idleSince = self.front.now
+        self.deadline = self._idleSince + IDLE_TIMEOUT
         self._unpause()
-        try:
-            events = self._reader.resume()
-        except BadRequest as error:
-            self._refuse(error)
+        self._advance()
+
+    def _advance(self) -> None:
+        """Take the requests that have come already, one by one and without recursion."""
+        self._more = True
+        if self._advancing:
             return
-        if events:
-            self._handle(events)
-        elif self._ended:
-            self._abandon()
-            self._close()
-        elif self._reader.pending:
-            self.deadline = now + HEAD_TIMEOUT
+        self._advancing = True
+        while self._more and not self._closing:
+            self._more = False
+            try:
+                events = self._reader.resume()
+            except BadRequest as error:
+                self._refuse(error)
+                break
+            if events:
+                self._handle(events)
+            elif self._ended:
+                self._abandon()
+                self._close()
+            elif self._reader.pending:
+                self.deadline = self.front.now + HEAD_TIMEOUT
+        self._advancing = False
 
     # ---- answers: called by the upstream -------------------------------------------------------------------------
 
     def answer(self, events: Sequence[ResponseEvent], size: int) -> None:
         """What the backend's `size` bytes have brought."""
-        head = self._head
-        upstream = self._upstream
-        if upstream is None:
+        exchange, upstream = self._exchange, self._upstream
+        if upstream is None or exchange is None:
             return
         parts: list[Any] = []
         ended = False
@@ -287,7 +292,7 @@ class HttpVisitor:
             if isinstance(event, Body):
                 parts.append(event.data)
             elif isinstance(event, ResponseHead):
-                parts.append(self._answerHead(event))
+                parts.append(self._answerHead(exchange, event))
             else:
                 ended = True
         if parts:
@@ -299,21 +304,21 @@ class HttpVisitor:
         if not self._raw and upstream.reader.raw:
             self._raw = True
             self._becomeRaw()
-        if ended and head is not None:
-            if self._reader.complete:
+        if ended:
+            exchange.answerEnded = True
+            if exchange.requestEnded:
                 self._exchanged()
-            elif not self._raw:
-                # Answered before it was all sent: the rest cannot be told from a next request in time.
+            else:
+                # Answered before it was all sent: nobody knows how much is to come, and it would go nowhere.
                 self._abandon()
                 self._close()
 
-    def _answerHead(self, answer: ResponseHead) -> bytes:
-        head = self._head
-        assert head is not None
+    def _answerHead(self, exchange: Exchange, answer: ResponseHead) -> bytes:
+        head = exchange.head
         if not answer.interim:
-            self._answered = True
-            self._sentHead = b""
-            if answer.framing is UNTIL_CLOSE or self.front.draining:
+            exchange.answerBegun = True
+            exchange.repeatable = b""
+            if answer.framing is UNTIL_CLOSE or self.front.draining or not exchange.requestEnded:
                 head.keepAlive = False
         return buildResponseHead(answer, keepAlive=head.keepAlive, version=head.version)
 
@@ -340,9 +345,9 @@ class HttpVisitor:
         if self._retry():
             return
         self._abandon()
-        if self._head is None:
+        if self._exchange is None:
             return
-        if self._answered or isinstance(error, Truncated):
+        if self._exchange.answerBegun or isinstance(error, Truncated):
             self.broken(error)
         else:
             self._answerPage("backend-protocol", error.reason)
@@ -353,19 +358,19 @@ class HttpVisitor:
         if untouched and reason in (Reason.NONE, Reason.RESET, Reason.REFUSED) and self._retry():
             return
         self._upstream = None
-        if self._head is None:
+        if self._exchange is None:
             return
-        if self._answered:
+        if self._exchange.answerBegun:
             self.broken(ConnectionResetError(text))
         else:
             self._answerPage(reason, text)
 
     def _retry(self) -> bool:
         """Send a request again that a kept stream did not take any more."""
-        head, data, upstream = self._head, self._sentHead, self._upstream
-        if not data or head is None or upstream is None or not upstream.reader.untouched:
+        exchange, upstream = self._exchange, self._upstream
+        if exchange is None or not exchange.repeatable or upstream is None or not upstream.reader.untouched:
             return False
-        self._sentHead = b""
+        head, data, exchange.repeatable = exchange.head, exchange.repeatable, b""
         upstream.close()
         again = self._connect(upstream.name)
         if again is not None:
@@ -377,22 +382,24 @@ class HttpVisitor:
 
     def _answerPage(self, code: str | Reason, text: str) -> None:
         """Answer for the agent or the backend, which cannot."""
-        head = self._head
+        exchange = self._exchange
+        assert exchange is not None
         self._abandon()
-        keepAlive = head is not None and head.keepAlive and self._reader.complete and not self.front.draining
-        data = page(code, text, head, keepAlive)
+        head = exchange.head
+        head.keepAlive = head.keepAlive and self._reader.complete and not self.front.draining
+        data = page(code, text, head)
         self._channel.write((data,), len(data))
-        self._answered = True
-        if not keepAlive:
+        exchange.answerBegun = exchange.answerEnded = True
+        if not head.keepAlive:
             self._close()
-        else:
+        elif exchange.requestEnded:
             self._exchanged()
 
     def _refuse(self, error: BadRequest) -> None:
         """Answer to what is no proper request, and close."""
         self._abandon()
-        if not self._answered or self._head is None:
-            data = page(error, error.reason, None, False)
+        if self._exchange is None or not self._exchange.answerBegun:
+            data = page(error, error.reason, None)
             self._channel.write((data,), len(data))
         self._close()
 

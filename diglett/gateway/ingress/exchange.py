@@ -1,0 +1,31 @@
+"""One request of a visitor and its answer, and the time limits on them."""
+
+from __future__ import annotations
+
+from diglett.http.messages import RequestHead
+
+HEAD_TIMEOUT = 10.0
+"""Seconds for a request's head, from its first byte or from the connection's beginning."""
+IDLE_TIMEOUT = 75.0
+"""Seconds between requests."""
+BODY_TIMEOUT = 120.0
+"""Seconds without a byte in the middle of a request's body."""
+REUSE_UNSAFE = 1.0
+"""A request that must not be sent twice uses a kept stream only when that was idle for less than this, seconds: else
+the backend may just be closing it."""
+SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS"))
+"""Methods of requests that may be sent twice."""
+
+
+class Exchange:
+    """How far a request and its answer have come."""
+
+    __slots__ = ("answerBegun", "answerEnded", "head", "repeatable", "requestEnded")
+
+    def __init__(self, head: RequestHead) -> None:
+        self.head = head
+        self.repeatable = b""
+        """What to send again when a kept stream turns out to be dead; empty when that must not be done."""
+        self.requestEnded = False
+        self.answerBegun = False
+        self.answerEnded = False
