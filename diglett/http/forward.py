@@ -134,7 +134,7 @@ def _isIdentity(name: bytes) -> bool:
 def _identity(
     client: str, clientPort: int | None, proto: str, host: bytes, port: int | None, by: str | None
 ) -> tuple[Fields, bytes]:
-    """What we know about the visitor, also encoded. The same for all requests of a connection to one host."""
+    """What we know about the visitor, also encoded: the same for all its requests to one host."""
     client = client.partition("%")[0]  # the zone of a link-local address means nothing elsewhere
     if client.startswith("::ffff:") and "." in client:
         client = client[7:]

@@ -24,6 +24,7 @@ class Framing(Enum):
 # Looking a member up in its Enum costs more than most of what is done with it.
 NONE, LENGTH, CHUNKED, UNTIL_CLOSE = Framing
 
+
 @frozen
 class Limits:
     """Bounds on what is read before anything is known about the peer (bytes, or counts)."""

@@ -167,7 +167,7 @@ def _badCoding(coding: bytes) -> BadRequest:
 
 
 def _refusal(error: HttpParserError, raw: bytes, fields: Fields) -> BadRequest:
-    """What to say when llhttp refuses a head: 501 when its only fault is a coding it cannot read."""
+    """What to say when llhttp refuses a head: 501 when only the coding is not known to it."""
     names = raw.lower()
     if b"\r\ncontent-length" not in names and names.count(b"\r\ntransfer-encoding") == 1:
         for name, value in fields:

@@ -77,6 +77,4 @@ def parseResponseHead(raw: bytes, method: bytes, limits: Limits) -> ResponseHead
         framing = UNTIL_CLOSE if length is None else LENGTH
     lasting = b"close" not in options and (version == 11 or b"keep-alive" in options)
     keepAlive = lasting and framing is not UNTIL_CLOSE
-    return ResponseHead(
-        status, reason, version, fields, framing, length or 0, keepAlive, options
-    )
+    return ResponseHead(status, reason, version, fields, framing, length or 0, keepAlive, options)

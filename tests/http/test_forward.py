@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import given
-from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from diglett.http.forward import buildRequestHead, buildResponseHead
@@ -23,7 +22,10 @@ def read(raw: bytes) -> RequestHead:
 
 
 def sent(
-    fields: bytes = b"", line: bytes = b"GET /p?q HTTP/1.1", host: bytes = b"A.example:8443", **how: Any
+    fields: bytes = b"",
+    line: bytes = b"GET /p?q HTTP/1.1",
+    host: bytes = b"A.example:8443",
+    **how: Any,
 ) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """The request line and the fields the backend gets."""
     head = read(line + b"\r\nHost: " + host + b"\r\n" + fields + b"\r\n")
@@ -202,7 +204,11 @@ class VisitorTests(SynchronousTestCase):
 
     def test_port(self) -> None:
         """X-Forwarded-Port is the port the visitor called: Host's, or that of the scheme."""
-        for host, proto, port in ((b"a", "https", b"443"), (b"a", "http", b"80"), (b"a:5", "http", b"5")):
+        for host, proto, port in (
+            (b"a", "https", b"443"),
+            (b"a", "http", b"80"),
+            (b"a:5", "http", b"5"),
+        ):
             _, fields = sent(host=host, proto=proto)
             self.assertEqual(values(fields, b"x-forwarded-port"), [port])
 
@@ -251,7 +257,9 @@ class ResponseTests(SynchronousTestCase):
         raw = b"HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n"
         self.assertEqual(self.built(raw)[1:], [b"Transfer-Encoding: chunked"])
         self.assertEqual(self.built(raw, False, 10)[1:], [b"Connection: close"])
-        self.assertEqual(self.built(b"HTTP/1.0 200 OK\r\n\r\n")[1:], [b"Transfer-Encoding: chunked"])
+        self.assertEqual(
+            self.built(b"HTTP/1.0 200 OK\r\n\r\n")[1:], [b"Transfer-Encoding: chunked"]
+        )
 
     def test_noBody(self) -> None:
         """204 has no length; 304 keeps the length of what it stands for."""

@@ -185,7 +185,10 @@ class OrderTests(SynchronousTestCase):
 class UpgradeTests(SynchronousTestCase):
     """Changing the protocol, or not."""
 
-    ASK = b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\r\n"
+    ASK = (
+        b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\n"
+        b"Upgrade: WebSocket\r\n\r\n"
+    )
 
     def test_accepted(self) -> None:
         """After 101 everything is told as it is, what was kept first."""
@@ -270,7 +273,7 @@ class HeadTests(SynchronousTestCase):
             b"GET http://a.example?q HTTP/1.1": b"/?q",
             b"OPTIONS http://a.example HTTP/1.1": b"*",
             b"OPTIONS * HTTP/1.1": b"*",
-            b"GET //a/../b;c=d|{}\"^` HTTP/1.1": b"//a/../b;c=d|{}\"^`",
+            b'GET //a/../b;c=d|{}"^` HTTP/1.1': b'//a/../b;c=d|{}"^`',
         }.items():
             self.assertEqual(get(line=line).target, target)
 
@@ -381,7 +384,15 @@ class LimitTests(SynchronousTestCase):
 
     def test_notHttp(self) -> None:
         """What cannot become a request is refused at once, not when it has grown."""
-        for beginning in (b"\x16\x03\x01", b"SSH-2.0-x\r\nget", b"\n", b"\rG", b"{", b"get /", b" "):
+        for beginning in (
+            b"\x16\x03\x01",
+            b"SSH-2.0-x\r\nget",
+            b"\n",
+            b"\rG",
+            b"{",
+            b"get /",
+            b" ",
+        ):
             expected = None if beginning.startswith(b"SSH") else 400
             self.assertEqual(self.refused(beginning), expected, beginning)
         self.assertEqual(self.refused(b"SSH-2.0-x\n"), 400)

@@ -130,13 +130,13 @@ class AnyCuttingTests(SynchronousTestCase):
             reader.expect(b"GET", 11)
             self.assertFalse(reader.reusable)
             events = [event for piece in cut(raw, cuts) for event in reader.feed(piece)]
-            self.assertEqual([isinstance(event, End) for event in events].index(True) + 1, len(events))
+            self.assertEqual(
+                [isinstance(event, End) for event in events].index(True) + 1, len(events)
+            )
         self.assertEqual(reader.eof(), [])
 
     @given(answers(), st.integers(0, 800), cuttings)
-    def test_earlyEnd(
-        self, given: tuple[bytes, bytes, bool], at: int, cuts: list[int]
-    ) -> None:
+    def test_earlyEnd(self, given: tuple[bytes, bytes, bool], at: int, cuts: list[int]) -> None:
         """An answer that ends too early is never taken for a complete one."""
         raw, _, close = given
         raw = raw[: at % len(raw)]
@@ -202,7 +202,7 @@ class FramingTests(SynchronousTestCase):
             self.assertIs(body.data.obj, data)
 
     def test_interims(self) -> None:
-        """100 and 103 are told before the answer, and do not end it; without end they are refused."""
+        """100 and 103 are told before the answer and do not end it; too many are refused."""
         hundred = b"HTTP/1.1 100 Continue\r\n\r\n"
         events = told([hundred + hundred + answer(b"Content-Length: 0\r\n")])
         self.assertEqual([event[0] for event in events[:-1]], [100, 100, 200])
@@ -220,7 +220,9 @@ class FramingTests(SynchronousTestCase):
 class UpgradeTests(SynchronousTestCase):
     """101, asked for or not."""
 
-    SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    SWITCH = (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    )
 
     def test_accepted(self) -> None:
         """After 101 all is passed on as it is, until the backend closes."""

@@ -52,7 +52,11 @@ class SmugglingTests(SynchronousTestCase):
 
     def test_controls(self) -> None:
         """The cases are refused for their fault: without it both requests are read."""
-        for raw in (post(b""), post(b"Content-Length: 3\r\n", b"abc"), chunks(b"1\r\na\r\n0\r\n\r\n")):
+        for raw in (
+            post(b""),
+            post(b"Content-Length: 3\r\n", b"abc"),
+            chunks(b"1\r\na\r\n0\r\n\r\n"),
+        ):
             reader = RequestReader()
             reader.feed(raw)
             head = reader.resume()[0]
