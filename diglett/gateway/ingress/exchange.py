@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from diglett.http.messages import RequestHead
+from diglett.http.forward import buildResponseHead
+from diglett.http.messages import UNTIL_CLOSE, RequestHead, ResponseHead
 
 HEAD_TIMEOUT = 10.0
 """Seconds for a request's head, from its first byte or from the connection's beginning."""
@@ -29,3 +30,13 @@ class Exchange:
         self.requestEnded = False
         self.answerBegun = False
         self.answerEnded = False
+
+    def answerHead(self, answer: ResponseHead, last: bool) -> bytes:
+        """The head for the visitor; `last`: its connection takes no further request."""
+        head = self.head
+        if not answer.interim:
+            self.answerBegun = True
+            self.repeatable = b""
+            if last or answer.framing is UNTIL_CLOSE or not self.requestEnded:
+                head.keepAlive = False
+        return buildResponseHead(answer, keepAlive=head.keepAlive, version=head.version)

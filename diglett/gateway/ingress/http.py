@@ -23,11 +23,10 @@ from diglett.gateway.ingress.exchange import (
 from diglett.gateway.ingress.upstream import Upstream
 from diglett.gateway.ingress.visitorpages import page
 from diglett.http.chunked import encodeChunk, encodeLastChunk
-from diglett.http.forward import buildRequestHead, buildResponseHead
+from diglett.http.forward import buildRequestHead
 from diglett.http.messages import (
     CHUNKED,
     NONE,
-    UNTIL_CLOSE,
     BadGateway,
     BadRequest,
     Body,
@@ -38,7 +37,7 @@ from diglett.http.messages import (
     Truncated,
 )
 from diglett.http.request import RequestReader
-from diglett.plane.channel import Channel
+from diglett.plane.channel import Channel, formatAddress
 from diglett.wire.frames import Reason
 
 if TYPE_CHECKING:
@@ -144,8 +143,7 @@ class HttpVisitor:
             upstream.finish()
         elif self._exchange is None or not self._exchange.requestEnded or self.secure:
             # Between requests; within one; or over TLS, where nobody closes only half.
-            self._abandon()
-            self._close()
+            self._leave()
 
     def drained(self, size: int) -> None:
         if self._upstream is not None:
@@ -161,16 +159,14 @@ class HttpVisitor:
         """The deadline has passed."""
         self.deadline = inf
         if self._exchange is None and self._reader.idle:
-            self._abandon()
-            self._close()
+            self._leave()
         else:
             self._refuse(BadRequest(408, "the request did not come in time"))
 
     def drain(self) -> None:
         """The gateway stops: this connection takes no further request."""
         if self._exchange is None:
-            self._abandon()
-            self._close()
+            self._leave()
 
     # ---- requests ------------------------------------------------------------------------------------------------
 
@@ -209,7 +205,7 @@ class HttpVisitor:
         upstream = Upstream(self, name)
         try:
             upstream.mux, upstream.stream = name.open(
-                self.front.way(self.secure), self._said(self._address), "", upstream
+                self.front.way(self.secure), formatAddress(self._channel.peer), "", upstream
             )
         except Refused as error:
             self._upstream = None
@@ -217,10 +213,6 @@ class HttpVisitor:
             return None
         self._upstream = upstream
         return upstream
-
-    @staticmethod
-    def _said(address: tuple[Any, ...]) -> str:
-        return f"{address[0]} {address[1]}" if address[0] else ""
 
     def _send(self, data: bytes | memoryview) -> None:
         """A part of the request's body, or of what follows a change of protocol."""
@@ -249,8 +241,7 @@ class HttpVisitor:
             upstream.close()
             self._upstream = None
         if exchange is None or not exchange.head.keepAlive or self.front.draining:
-            self._abandon()
-            self._close()
+            self._leave()
             return
         self._idleSince = self.front.now
         self.deadline = self._idleSince + IDLE_TIMEOUT
@@ -273,8 +264,7 @@ class HttpVisitor:
             if events:
                 self._handle(events)
             elif self._ended:
-                self._abandon()
-                self._close()
+                self._leave()
             elif self._reader.pending:
                 self.deadline = self.front.now + HEAD_TIMEOUT
         self._advancing = False
@@ -292,7 +282,7 @@ class HttpVisitor:
             if isinstance(event, Body):
                 parts.append(event.data)
             elif isinstance(event, ResponseHead):
-                parts.append(self._answerHead(exchange, event))
+                parts.append(exchange.answerHead(event, self.front.draining))
             else:
                 ended = True
         if parts:
@@ -310,17 +300,7 @@ class HttpVisitor:
                 self._exchanged()
             else:
                 # Answered before it was all sent: nobody knows how much is to come, and it would go nowhere.
-                self._abandon()
-                self._close()
-
-    def _answerHead(self, exchange: Exchange, answer: ResponseHead) -> bytes:
-        head = exchange.head
-        if not answer.interim:
-            exchange.answerBegun = True
-            exchange.repeatable = b""
-            if answer.framing is UNTIL_CLOSE or self.front.draining or not exchange.requestEnded:
-                head.keepAlive = False
-        return buildResponseHead(answer, keepAlive=head.keepAlive, version=head.version)
+                self._leave()
 
     def _becomeRaw(self) -> None:
         self.deadline = inf
@@ -337,8 +317,7 @@ class HttpVisitor:
         if self._raw:
             self._channel.finish()
             if self._ended:
-                self._abandon()
-                self._close()
+                self._leave()
 
     def upstreamFailed(self, error: BadGateway) -> None:
         """The backend broke the protocol, or stopped in the middle."""
@@ -401,6 +380,11 @@ class HttpVisitor:
         if self._exchange is None or not self._exchange.answerBegun:
             data = page(error, error.reason, None)
             self._channel.write((data,), len(data))
+        self._close()
+
+    def _leave(self) -> None:
+        """Nothing more is to be done for this visitor."""
+        self._abandon()
         self._close()
 
     def _abandon(self) -> None:
