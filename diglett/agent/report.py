@@ -94,7 +94,8 @@ class JsonReporter:
 
     def _write(self, event: str, **fields: Any) -> None:
         time = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        print(json.dumps({"time": time, "event": event, "gateway": self._gateway, **fields}), file=self._out, flush=True)
+        line = {"time": time, "event": event, "gateway": self._gateway, **fields}
+        print(json.dumps(line), file=self._out, flush=True)
 
 
 def _fields(error: DiglettError) -> dict[str, Any]:

@@ -29,8 +29,8 @@ UNREAD_MAX = 65_536
 class Arrival:
     """A connection that may become a link.
 
-    `begin` starts with TLS; `secured` is for a channel whose TLS handshake somebody else has done (the HTTPS front). The
-    desk decides, `ended` is called once when this is no longer a handshake, whatever came of it.
+    `begin` starts with TLS; `secured` is for a channel whose TLS handshake somebody else has done (the HTTPS front).
+    The desk decides; `ended` is called once when this is no longer a handshake, whatever came of it.
     """
 
     def __init__(self, plane: Any, hello: Hello, terms: Established, ended: Callable[[Arrival], None]) -> None:

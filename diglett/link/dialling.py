@@ -34,7 +34,7 @@ class Trust(Protocol):
 
 
 class Dialling:
-    """One attempt. `done` fires with `(link, outcome)`, or fails with a DiglettError; cancelling it ends the attempt."""
+    """One attempt. `done` fires with `(link, outcome)`, or fails with a DiglettError; cancelling ends the attempt."""
 
     def __init__(
         self,

@@ -14,7 +14,6 @@ from diglett.gateway.registry import Registry
 from diglett.link.greeting import timer
 from diglett.link.link import reasonOf
 from diglett.link.splice import Splice
-
 from diglett.peek.clienthello import ClientHello, NotTLS, peekClientHello
 from diglett.plane.channel import Channel, formatAddress
 from diglett.plane.tls import describe
