@@ -49,3 +49,8 @@ unixSockets = RegistrarPlugin(
     "unix:DIR[,mode=660][,group=NAME][,probe=URL]  a socket per name, for Caddy or nginx",
     "diglett.registrar.unixsockets.create",
 )
+caddy = RegistrarPlugin(
+    "caddy",
+    "caddy:ADMIN[,server=NAME][,probe=URL]  routes by Caddy's admin API (HOST:PORT or unix//PATH)",
+    "diglett.registrar.caddy.create",
+)

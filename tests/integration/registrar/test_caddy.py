@@ -1,0 +1,120 @@
+"""`caddy` with the real Caddy and its admin API."""
+
+from __future__ import annotations
+
+import json
+
+from diglett.errors import Refused, UsageError
+from tests.integration.registrar.caddy import CaddyTestCase
+
+
+class CaddyTests(CaddyTestCase):
+    """Names come and go by the admin API."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.spec = f"caddy:unix/{self.short}/admin.sock,probe={self.probe}"
+
+    async def admin(self, path: str, *options: str) -> tuple[int, str]:
+        return await self.fetch(f"http://localhost{path}", "--unix-socket", f"{self.short}/admin.sock", *options)
+
+    async def test_names(self) -> None:
+        """A name is routed when publishing is done, another one beside it, and neither after withdrawal."""
+        await self.caddyWithAdmin()
+        publisher = await self.publisher(self.spec)
+        one = await self.publish(publisher, self.backend("one"))
+        status, body = await self.visit(self.https, "one")
+        self.assertEqual((status, json.loads(body)["name"]), (200, "one"))
+        self.assertEqual(json.loads(body)["headers"]["x-forwarded-for"], "127.0.0.1")
+        two = await self.publish(publisher, self.backend("two"))
+        self.assertEqual(json.loads((await self.visit(self.https, "two"))[1])["name"], "two")
+        self.assertIn("reverse_proxy", (await self.admin("/id/diglett-g1-one.gateway.test"))[1])
+        await one.withdraw()
+        self.assertEqual((await self.visit(self.https, "one"))[0], 404)
+        self.assertEqual((await self.visit(self.https, "two"))[0], 200)
+        await two.withdraw()
+        self.assertEqual((await self.visit(self.https, "two"))[0], 404)
+        self.assertEqual((await self.admin("/id/diglett-g1"))[0], 404)
+
+    async def test_webSocketSurvives(self) -> None:
+        """Every change reloads Caddy; the WebSockets of other names live on."""
+        await self.caddyWithAdmin()
+        publisher = await self.publisher(self.spec)
+        await self.publish(publisher, self.backend("one"))
+        client = await self.webSocket(self.https, "one")
+        for name in ("two", "three"):
+            other = await self.publish(publisher, self.backend(name))
+            await self.echo(client, name.encode())
+            await other.withdraw()
+            await self.echo(client, b"gone")
+
+    async def test_many(self) -> None:
+        """A crowd of names that comes at once costs a few reloads only."""
+        await self.caddyWithAdmin()
+        publisher = await self.publisher(self.spec.replace(",probe=", ",probe-timeout=10,url=none,probe="))
+        publishing = [publisher.publish(self.backend(f"n{number}").registration) for number in range(50)]
+        for one in publishing:
+            self.assertEqual((await one).urls, ())
+        self.assertEqual((await self.visit(self.https, "n49"))[0], 200)
+
+    async def test_passthrough(self) -> None:
+        """Caddy as it ships cannot pass TLS through, and the agent is told."""
+        await self.caddyWithAdmin()
+        publisher = await self.publisher(self.spec)
+        error = await self.assertFailure(publisher.publish(self.backend("own", kind="tls").registration), Refused)
+        self.assertIn("cannot be published as tls", str(error))
+
+    async def test_caddyDown(self) -> None:
+        """While Caddy is down publishing fails; what stands is put back when a new Caddy has forgotten it."""
+        caddy = await self.caddyWithAdmin()
+        publisher = await self.publisher(self.spec)
+        await self.publish(publisher, self.backend("one"))
+        await caddy.kill()
+        await self.assertFailure(publisher.publish(self.backend("two").registration), Refused)
+        await self.caddyWithAdmin()
+        await self.until("routed", lambda: self._answers("one"), 15)
+        self.assertEqual((await self.visit(self.https, "two"))[0], 404)
+
+    async def _answers(self, name: str) -> bool:
+        return (await self.visit(self.https, name))[0] == 200
+
+    async def test_caddyLater(self) -> None:
+        """The gateway may start first."""
+        publisher = await self.publisher(self.spec)
+        self.assertIn("cannot be reached yet", self.logged())
+        await self.caddyWithAdmin()
+        await self.publish(publisher, self.backend("one"))
+
+    async def test_crashedPredecessor(self) -> None:
+        """What a killed gateway left is gone with the next start; a second gateway's is not."""
+        await self.caddyWithAdmin()
+        await self.publish(await self.publisher(self.spec), self.backend("one"))
+        await self.publish(await self.publisher(self.spec, gateway="g2"), self.backend("two"))
+        await self.publisher(self.spec)
+        self.assertEqual((await self.visit(self.https, "one"))[0], 404)
+        self.assertEqual((await self.visit(self.https, "two"))[0], 200)
+
+    async def test_servers(self) -> None:
+        """With several HTTP servers one has to be named."""
+        await self.caddyWithAdmin()
+        extra = json.dumps({"listen": ["unix//%s/extra.sock" % self.short], "automatic_https": {"disable": True}})
+        status, body = await self.admin(
+            "/config/apps/http/servers/extra", "--request", "PUT", "--header", "Content-Type: application/json", "--data", extra
+        )  # fmt: skip
+        self.assertEqual(status, 200, body)
+        for wrong in ("", ",server=bakc"):
+            publisher = await self.publisher(self.spec + wrong, start=False)
+            error = await self.assertFailure(publisher.start(), UsageError)
+            self.assertIn("there are extra, front", str(error))
+        named = await self.publisher(f"{self.spec},server=front", gateway="g2")
+        await self.publish(named, self.backend("one"))
+
+    async def test_badArguments(self) -> None:
+        """An address that is none is told at once."""
+        for spec in ("caddy:https://x", "caddy:localhost", "caddy:http://user@x:1", "caddy:localhost:2019,sever=x"):
+            await self.assertFailure(self._open(spec), UsageError)
+
+    def _open(self, spec: str):
+        from twisted.internet.defer import Deferred
+
+        return Deferred.fromCoroutine(self.publisher(spec, start=False))
