@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TESTS ?= tests
 
-.PHONY: demo test bench bench-compare clean
+.PHONY: demo test bench bench-compare machines clean
 
 demo: $(VENV)/.for-use
 	$(VENV)/bin/diglett demo
@@ -21,6 +21,11 @@ bench: $(VENV)/.for-tests
 
 bench-compare: $(VENV)/.for-tests
 	$(VENV)/bin/python -m benchmarks.compare $(BENCH_FLAGS)
+
+# Needs graphviz (Debian: apt install graphviz).
+machines: $(VENV)/.for-use
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check graphviz
+	$(VENV)/bin/automat-visualize --quiet --image-type svg --image-directory docs/machines --dot-directory '' diglett
 
 clean:
 	rm -rf $(VENV) build dist diglett.egg-info _trial_temp*
