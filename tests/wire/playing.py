@@ -1,0 +1,149 @@
+"""What stands around a mux in these tests: endpoints and drivers that write down what they hear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from diglett.errors import Refused
+from diglett.wire.frames import HEADER, HEADER_SIZE, Kind, Reason, decodeClose
+from diglett.wire.mux import Mux
+from diglett.wire.opening import Opening
+from diglett.wire.stream import Stream
+
+Frames = list[tuple[int, int, bytes]]
+
+
+def parse(data: bytes | bytearray | memoryview) -> Frames:
+    """Whole frames, as kind, id, payload."""
+    frames: Frames = []
+    position = 0
+    while position < len(data):
+        kind, id, size = HEADER.unpack_from(data, position)
+        position += HEADER_SIZE + size
+        assert position <= len(data), "half a frame"
+        frames.append((kind, id, bytes(data[position - size : position])))
+    return frames
+
+
+class Endpoint:
+    """Delivers at once, or `takes` at most so many bytes and the rest when told."""
+
+    def __init__(self, mux: Mux, stream: Stream | None = None, takes: int | None = None) -> None:
+        self.mux = mux
+        self.stream: Any = stream
+        self.takes = takes
+        self.queued = 0
+        """Bytes not yet delivered."""
+        self.heard = bytearray()
+        self.ended = False
+        self.ending: tuple[Reason, str] | None = None
+        self.resumed = 0
+
+    def deliver(self, parts: Sequence[memoryview], size: int) -> None:
+        assert parts and all(parts), "an empty part"
+        assert size == sum(map(len, parts))
+        assert not self.ended and self.ending is None, "bytes after the end"
+        for part in parts:
+            self.heard += part
+        self.queued += size
+        if self.takes is None:
+            self.drain()
+        else:
+            self.drain(min(self.takes, self.queued))
+
+    def drain(self, size: int | None = None) -> None:
+        """The other socket takes so many of the bytes that are queued."""
+        size = self.queued if size is None else min(size, self.queued)
+        self.queued -= size
+        if size:
+            self.mux.delivered(self.stream, size)
+
+    def finished(self) -> None:
+        assert not self.ended and self.ending is None, "two ends"
+        self.ended = True
+
+    def closed(self, reason: Reason, text: str) -> None:
+        assert self.ending is None, "closed twice"
+        self.ending = (reason, text)
+        self.queued = 0
+
+    def resume(self) -> None:
+        self.resumed += 1
+
+
+class Side:
+    """One end of a link: a mux, its driver, and what it has sent. `hold` keeps output from being taken."""
+
+    def __init__(self, *, takes: int | None = None, **options: Any) -> None:
+        self.now = 0.0
+        self.takes = takes
+        self.sent = bytearray()
+        self.calls: list[Any] = []
+        self.endpoints: dict[int, Endpoint] = {}
+        """The newest endpoint of each id."""
+        self.records: list[Endpoint] = []
+        """All there ever were."""
+        options.setdefault("opens", False)
+        self.mux = Mux(self, lambda: self.now, **options)
+
+    # ---- the driver ----------------------------------------------------------------------------------------------
+
+    def accept(self, stream: Stream, opening: Opening) -> Endpoint:
+        self.calls.append(opening)
+        return self._keep(Endpoint(self.mux, stream, self.takes))
+
+    def ponged(self, payload: bytes) -> None:
+        self.calls.append(("pong", payload))
+
+    def draining(self) -> None:
+        self.calls.append("draining")
+
+    def terminated(self) -> None:
+        self.calls.append("terminated")
+
+    def refused(self, error: Refused) -> None:
+        self.calls.append(error)
+
+    def emptied(self) -> None:
+        self.calls.append("emptied")
+
+    def failed(self, stream: Stream) -> None:
+        self.calls.append(("failed", stream.id))
+
+    def outputReady(self) -> None:
+        self.ready = True
+
+    def flush(self) -> None:
+        if not self.mux.blocked:
+            for part in self.mux.output():
+                self.sent += part
+            self.mux.outputTaken()
+
+    # ---- what tests do -------------------------------------------------------------------------------------------
+
+    def _keep(self, endpoint: Endpoint) -> Endpoint:
+        self.endpoints[endpoint.stream.id] = endpoint
+        self.records.append(endpoint)
+        return endpoint
+
+    def open(self, opening: Opening = Opening(1), takes: int | None = None) -> Endpoint:
+        """Begin a stream; its endpoint."""
+        endpoint = Endpoint(self.mux, None, self.takes if takes is None else takes)
+        endpoint.stream = self.mux.open(opening, endpoint)
+        return self._keep(endpoint)
+
+    def receive(self, *frames: bytes) -> int:
+        """These came from the peer."""
+        return self.mux.receive(memoryview(b"".join(frames)))
+
+    def take(self) -> Frames:
+        """What was sent since the last time."""
+        self.flush()
+        frames = parse(self.sent)
+        self.sent.clear()
+        return frames
+
+    def closes(self) -> list[tuple[int, Reason]]:
+        """The Close frames sent since the last time: stream and reason."""
+        return [(id, decodeClose(payload)[0]) for kind, id, payload in self.take() if kind == Kind.CLOSE]
