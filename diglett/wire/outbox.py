@@ -13,7 +13,7 @@ from collections import deque
 from typing import Protocol
 
 from diglett.errors import ProtocolError
-from diglett.wire.batch import BATCH_SIZE, FLUSH_AT, Batch, BatchPool
+from diglett.wire.batch import FLUSH_AT, Batch, BatchPool
 from diglett.wire.frames import HEADER, HEADER_SIZE, PAYLOAD_MAX, Kind
 from diglett.wire.stream import Stream
 
@@ -97,8 +97,6 @@ class Outbox:
     def append(self, frame: bytes) -> None:
         """Put a control frame in its place: in the batch, or first in line when the link is blocked."""
         size = len(frame)
-        if not self.blocked and self._position + size > BATCH_SIZE:
-            self._carrier.flush()
         if self.blocked:
             self._control += frame
             if len(self._control) > CONTROL_QUEUE_MAX:
@@ -109,8 +107,10 @@ class Outbox:
             batch = self._batch = self._pool.acquire()
         position = self._position
         batch.buffer[position : position + size] = frame
-        self._position = position + size
-        if not self._announced:
+        self._position = position = position + size
+        if position >= FLUSH_AT:  # so that there is always room for a whole payload
+            self._carrier.flush()
+        elif not self._announced:
             self._announced = True
             self._carrier.outputReady()
 
