@@ -33,6 +33,12 @@ class BatchPool:
         """A buffer with whatever content."""
         return self._free.pop() if self._free else Batch()
 
+    def spare(self) -> Batch:
+        """The buffer that the next `acquire` will give, to be written in before it is known whether it is needed."""
+        if not self._free:
+            self._free.append(Batch())
+        return self._free[-1]
+
     def release(self, batch: Batch) -> None:
         """Give it back; no view of it may be used any more."""
         if len(self._free) < self._keep:

@@ -50,7 +50,8 @@ class Outbox:
     def reserve(self, stream: Stream) -> memoryview | None:
         """Where this stream's next payload may be received; None: not now, the endpoint will be resumed.
 
-        Nothing else may be asked of the mux between this and `commit`; not committing is fine.
+        Nothing else may be asked of this mux, or of another on the same pool, between this and `commit`; not committing
+        is fine, and keeps no buffer.
         """
         credit = stream.credit
         if credit <= 0:
@@ -63,14 +64,17 @@ class Outbox:
             return None
         batch = self._batch
         if batch is None:
-            batch = self._batch = self._pool.acquire()
+            batch = self._pool.spare()
         start = self._position + HEADER_SIZE
         return batch.view[start : start + (credit if credit < PAYLOAD_MAX else PAYLOAD_MAX)]
 
     def commit(self, stream: Stream, size: int) -> None:
         """So many bytes have been put where `reserve` said."""
+        batch = self._batch
+        if batch is None:
+            batch = self._batch = self._pool.acquire()
         position = self._position
-        _pack(self._batch.buffer, position, _PAYLOAD, stream.id, size)  # type: ignore[union-attr]
+        _pack(batch.buffer, position, _PAYLOAD, stream.id, size)
         stream.credit -= size
         self._position = position = position + HEADER_SIZE + size
         if position >= FLUSH_AT:

@@ -177,6 +177,27 @@ class PoolTests(SynchronousTestCase):
         again = {id(self.pool.acquire()) for _ in range(4)}
         self.assertEqual(len(again & {id(batch) for batch in batches[:2]}), 2)
 
+    def test_idle(self) -> None:
+        """A link that has sent what it had holds none, nor does one that asked for room and had nothing to put in."""
+        senders = [Sender(self.pool) for _ in range(50)]
+        for sender in senders:
+            sender.put(stream(1), 10)
+            sender.flush()
+            self.assertIsNotNone(sender.reserve(stream(1)))
+        self.assertEqual({sender._batch for sender in senders}, {None})
+
+    def test_shared(self) -> None:
+        """Links that send at the same time do not write over each other, whoever asked for room first."""
+        one, two = Sender(self.pool), Sender(self.pool)
+        one.reserve(stream(1))
+        two.put(stream(3), 5)
+        one.put(stream(1), 4)
+        two.put(stream(3), 3)
+        one.flush()
+        two.flush()
+        self.assertEqual(parse(one.sent), [(Kind.PAYLOAD, 1, b"\1" * 4)])
+        self.assertEqual(parse(two.sent), [(Kind.PAYLOAD, 3, b"\3" * 5), (Kind.PAYLOAD, 3, b"\3" * 3)])
+
 
 class BlockedTests(SynchronousTestCase):
     """While what was given out has not gone."""
