@@ -143,7 +143,7 @@ class _Attempt:
         self._poller.forget(self)
         self._socket.close()
 
-    abort = giveUp
+    abort = drop = giveUp
 
     def broken(self, error: Exception) -> None:
         """A bug, already logged."""

@@ -49,7 +49,7 @@ class Acceptor:
                 if error.errno in _EXHAUSTED:
                     log.warn("cannot accept connections now ({why}); trying again", why=os.strerror(error.errno or 0))
                     self._poller.watch(self, 0)
-                    self._poller.later(PAUSE, self._resume)
+                    self._poller.linger(PAUSE, self._resume)
                     return
                 continue
             self._accepted(SocketChannel(self._poller, connection, peer))
@@ -68,6 +68,8 @@ class Acceptor:
             self._poller.forget(self)
             self.fd = -1
             self._socket.close()
+
+    drop = close
 
     def address(self) -> Any:
         return self._socket.getsockname()

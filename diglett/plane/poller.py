@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import select
 import socket
-from collections import deque
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Protocol
@@ -21,6 +20,8 @@ from typing import Any, Protocol
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
 from zope.interface import implementer
+
+from diglett.plane.timers import SharedTimers
 
 log = Logger()
 
@@ -50,6 +51,9 @@ class Polled(Protocol):
     def hungUp(self) -> None:
         """The other side is gone while nobody was reading."""
 
+    def drop(self) -> None:
+        """Close the descriptor; nobody is told."""
+
 
 @implementer(IReadDescriptor)
 class Poller:
@@ -62,9 +66,10 @@ class Poller:
         self._watched: dict[int, Polled] = {}
         self._batchEnd: list[Callable[[], None]] = []
         self._again: list[Callable[[], None]] = []
-        self._lingering: deque[tuple[float, Callable[[], None]]] = deque()
+        self._timers = SharedTimers(reactor)
+        self.linger = self._timers.later
         self._inBatch = False
-        self._scheduled = False
+        self._scheduled: Any = None
         self._closed = False
         self._budget = _BUDGET_START
         self._ticks = 0
@@ -111,27 +116,12 @@ class Poller:
         """A timer of the reactor's."""
         return self._reactor.callLater(delay, call, *arguments)
 
-    def linger(self, delay: float, call: Callable[[], None]) -> None:
-        """Run this after `delay` seconds, the same for all callers: thousands share one timer."""
-        self._lingering.append((self._reactor.seconds() + delay, call))
-        if len(self._lingering) == 1:
-            self.later(delay, self._sweep)
-
-    def _sweep(self) -> None:
-        now = self._reactor.seconds()
-        lingering = self._lingering
-        while lingering and lingering[0][0] <= now:
-            lingering.popleft()[1]()
-        if lingering:
-            self.later(max(0.5, lingering[0][0] - now), self._sweep)
-
     def _schedule(self) -> None:
-        if not self._scheduled and not self._closed:
-            self._scheduled = True
-            self._reactor.callLater(0, self._late)
+        if self._scheduled is None and not self._closed:
+            self._scheduled = self._reactor.callLater(0, self._late)
 
     def _late(self) -> None:
-        self._scheduled = False
+        self._scheduled = None
         self.doRead()
 
     # ---- what the reactor calls ----------------------------------------------------------------------------------
@@ -146,11 +136,17 @@ class Poller:
         self.close()
 
     def close(self) -> None:
-        """Stop; channels must have been closed before."""
-        if not self._closed:
-            self._closed = True
-            self._reactor.removeReader(self)
-            self._epoll.close()
+        """Stop, and drop whatever is still watched; no owner is told."""
+        if self._closed:
+            return
+        self._closed = True
+        self._reactor.removeReader(self)
+        for polled in list(self._watched.values()):
+            polled.drop()
+        self._timers.cancel()
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+        self._epoll.close()
 
     def doRead(self) -> None:
         """One turn: batches until nothing is ready, polling has not paid, or the turn has taken long enough."""

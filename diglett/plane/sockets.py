@@ -128,7 +128,7 @@ class SocketChannel:
                 self._shutdown()
                 self._linger()
             else:
-                self._poller.later(STUCK, self._stuck, self.queued)
+                self._watchQueue()
 
     def abort(self) -> None:
         self._state |= _CLOSING
@@ -136,7 +136,7 @@ class SocketChannel:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
         except OSError:
             pass
-        self._destroy()
+        self.drop()
 
     def localAddress(self) -> Any:
         try:
@@ -163,20 +163,26 @@ class SocketChannel:
         """Everything was sent. A socket closed with unread bytes resets the connection, and that can overtake what
         we sent: so read and drop until the peer is done, for a while."""
         if self._state & _ENDED:
-            self._destroy()
+            self.drop()
             return
         self.owner = _Lingering(self)
         self._poller.watch(self, IN)
-        self._poller.linger(LINGER, self._destroy)
+        self._poller.linger(LINGER, self.drop)
 
-    def _stuck(self, queued: int) -> None:
+    def _watchQueue(self) -> None:
         """Closing, and the peer must take the rest: give up when it has taken nothing for so long."""
-        if self.queued == queued and self.fd != -1:
-            self.abort()
-        elif self.queued:
-            self._poller.later(STUCK, self._stuck, self.queued)
+        queued = self.queued
 
-    def _destroy(self) -> None:
+        def look() -> None:
+            if self.queued == queued:
+                self.abort()
+            elif self.queued:
+                self._watchQueue()
+
+        self._poller.linger(STUCK, look)
+
+    def drop(self) -> None:
+        """Close the socket as it is; the owner is not told."""
         if self.fd == -1:
             return
         self._poller.forget(self)
@@ -194,7 +200,7 @@ class SocketChannel:
             return
         silent = self._state & _CLOSING
         self._state |= _CLOSING
-        self._destroy()
+        self.drop()
         if not silent:
             self.owner.broken(error)
 
@@ -222,7 +228,7 @@ class _Lingering:
             size = 0
         self._left -= size
         if not size or self._left < 0:
-            channel._destroy()
+            channel.drop()
 
     def drained(self, size: int) -> None:
         """Nothing is queued any more."""
