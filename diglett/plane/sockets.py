@@ -51,6 +51,8 @@ class SocketChannel:
     def write(self, parts: Sequence[bytes | memoryview], size: int) -> int:
         queue = self._queue
         if queue is not None:
+            if self._state & _CLOSING:
+                return 0
             for part in parts:
                 queue += part
             self.queued += size
@@ -100,15 +102,16 @@ class SocketChannel:
             self.owner.drained(sent)
 
     def hungUp(self) -> None:
-        """The peer is gone. Unread bytes may be waiting behind a pause; then this shows again on resuming."""
+        """The peer is gone, reset or in good order. What it sent before may be waiting behind a pause, and that it
+        takes no more is told to whoever writes: so look away until something is wanted of this socket."""
         number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if number or self._state & _ENDED:
-            self._break(ConnectionResetError(number or errno.ECONNRESET, "the connection was reset"))
+        if number:
+            self._break(ConnectionResetError(number, "the connection was reset"))
         else:
             self._poller.forget(self)
 
     def pauseReading(self) -> None:
-        if self.mask > 0:
+        if self.mask > 0 and not self._state & _CLOSING:
             self._poller.watch(self, self.mask & ~IN)
 
     def resumeReading(self) -> None:
@@ -122,13 +125,16 @@ class SocketChannel:
                 self._shutdown()
 
     def close(self) -> None:
-        if not self._state & _CLOSING:
-            self._state |= _CLOSING | _FINISHING
-            if self._queue is None:
-                self._shutdown()
-                self._linger()
-            else:
-                self._watchQueue()
+        if self._state & _CLOSING:
+            return
+        self._state |= _CLOSING | _FINISHING
+        self.owner = _Lingering(self)
+        if self._queue is None:
+            self._shutdown()
+            self._linger()
+        else:
+            self._poller.watch(self, OUT if self._state & _ENDED else OUT | IN)
+            self._watchQueue()
 
     def abort(self) -> None:
         self._state |= _CLOSING
@@ -165,7 +171,6 @@ class SocketChannel:
         if self._state & _ENDED:
             self.drop()
             return
-        self.owner = _Lingering(self)
         self._poller.watch(self, IN)
         self._poller.linger(LINGER, self.drop)
 
@@ -212,7 +217,7 @@ _scrap = memoryview(bytearray(65_536))
 
 
 class _Lingering:
-    """Reads and drops what still comes on a closed connection; at most 4 MiB of it."""
+    """Owns a closed connection: reads and drops what still comes, at most 4 MiB, until all is sent and the peer done."""
 
     def __init__(self, channel: SocketChannel) -> None:
         self._channel = channel
@@ -227,11 +232,17 @@ class _Lingering:
         except OSError:
             size = 0
         self._left -= size
-        if not size or self._left < 0:
+        if size and self._left > 0:
+            return
+        if not size:
+            channel._state |= _ENDED
+        if channel.queued:
+            channel._poller.watch(channel, OUT)
+        else:
             channel.drop()
 
     def drained(self, size: int) -> None:
-        """Nothing is queued any more."""
+        """Nobody counts any more."""
 
     def broken(self, error: Exception) -> None:
         """It is closed anyway."""
