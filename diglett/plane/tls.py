@@ -38,7 +38,7 @@ class TLSChannel:
         self._reading = False
         self._ended = False
         self._unread = False
-        """The handshake's last bytes may have brought others behind them, which no socket will announce."""
+        """What was received may hold more than was read of it, which no socket will announce."""
         below.owner = self
 
     # ---- the handshake -------------------------------------------------------------------------------------------
@@ -134,6 +134,8 @@ class TLSChannel:
             while filled < room:
                 # A buffer of one record each: pyOpenSSL allocates what is asked for.
                 filled += connection.recv_into(view[filled:], RECORD_MAX)
+            # There may be whole records behind these, of which `pending` says nothing.
+            self._unread = True
             self._soon(self._announce)
         except SSL.WantReadError:
             pass

@@ -1,0 +1,1 @@
+"""Programs that tests run as backends: small uses of servers that are not ours."""
