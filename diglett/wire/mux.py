@@ -7,10 +7,10 @@ handed on in place, consecutive frames of a stream together; credit is returned 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from diglett.errors import ProtocolError, Refused
 from diglett.wire.batch import BatchPool
+from diglett.wire.driver import Driver
 from diglett.wire.frames import (
     CONTROL_MAX,
     CREDIT_MAX,
@@ -27,7 +27,7 @@ from diglett.wire.frames import (
 )
 from diglett.wire.messages import WINDOW_DEFAULT, decodeRefusal, encodeRefusal
 from diglett.wire.opening import Opening
-from diglett.wire.outbox import Carrier, Outbox
+from diglett.wire.outbox import Outbox
 from diglett.wire.stream import Endpoint, Stream
 from diglett.wire.windows import Growth
 
@@ -35,30 +35,6 @@ UNDELIVERED_MAX = 64 * 1_048_576
 """Bytes received and not yet delivered, of all streams of a link."""
 _PAYLOAD = int(Kind.PAYLOAD)
 _unpack = HEADER.unpack_from
-
-
-class Driver(Carrier, Protocol):
-    """Who carries a mux: it moves the bytes, owns the timers, and hears what concerns the whole link."""
-
-    def accept(self, stream: Stream, opening: Opening) -> Endpoint:
-        """The peer opened a stream: who shall have it."""
-
-    def ponged(self, payload: bytes) -> None: ...
-
-    def draining(self) -> None:
-        """The peer wants no new streams."""
-
-    def terminated(self) -> None:
-        """The peer is about to close the connection."""
-
-    def refused(self, error: Refused) -> None:
-        """The peer ends the link and says why."""
-
-    def emptied(self) -> None:
-        """One side drains, and the last stream is over."""
-
-    def failed(self, stream: Stream) -> None:
-        """An endpoint raised (called in the `except` block); the mux has closed its stream."""
 
 
 class Mux(Outbox):

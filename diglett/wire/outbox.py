@@ -10,10 +10,10 @@ never behind more than one batch.
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
 
 from diglett.errors import ProtocolError
 from diglett.wire.batch import FLUSH_AT, Batch, BatchPool
+from diglett.wire.driver import Carrier
 from diglett.wire.frames import HEADER, HEADER_SIZE, PAYLOAD_MAX, Kind
 from diglett.wire.stream import Stream
 
@@ -22,16 +22,6 @@ CONTROL_QUEUE_MAX = 1_048_576
 
 _PAYLOAD = int(Kind.PAYLOAD)
 _pack = HEADER.pack_into
-
-
-class Carrier(Protocol):
-    """Who moves the output."""
-
-    def outputReady(self) -> None:
-        """There is output; called once, until `outputTaken`."""
-
-    def flush(self) -> None:
-        """Take the output now, if the link is not blocked: the batch is full."""
 
 
 class Outbox:
