@@ -83,7 +83,7 @@ class Mux(Outbox):
 
         Raises Refused: the peer drains or its limit is reached.
         """
-        if self.drainingThere or self.drainingHere:
+        if self.drainingThere or self.drainingHere or self.silent:
             raise Refused("the agent is going away", code="draining")
         if len(self.streams) >= self._peerStreams:
             raise Refused("too many streams on this link", code="limit")
@@ -101,9 +101,10 @@ class Mux(Outbox):
 
     def finish(self, stream: Stream) -> None:
         """Our side of this stream sends no more."""
-        if stream.finishedHere or stream.id not in self.streams:
+        if stream.finishedHere or self.streams.get(stream.id) is not stream:
             return
         stream.finishedHere = True
+        stream.credit = 0
         self.append(HEADER.pack(Kind.FINISH, stream.id, 0))
         if stream.finishedThere:
             self._forget(stream)
@@ -127,6 +128,7 @@ class Mux(Outbox):
         self.drainingHere = True
         self._discard()
         for stream in streams:
+            stream.credit = 0
             self._tellClosed(stream, Reason.LOST, text)
 
     # ---- the link as a whole -------------------------------------------------------------------------------------
@@ -153,6 +155,7 @@ class Mux(Outbox):
     def receive(self, data: memoryview) -> int:
         """Take the whole frames at the start of this; how many bytes they were.
 
+        Once the link is over, which may happen within, all that stands behind counts as taken and is not looked at.
         Raises ProtocolError: the link must end. What stood before it has been handled.
         """
         position = 0
@@ -183,6 +186,8 @@ class Mux(Outbox):
                 self._deliver(runId, parts, size)
                 parts = []
                 runId = -1
+            if self.silent:
+                break
             if length > PAYLOAD_MAX:
                 raise ProtocolError(f"a frame of {length} bytes")
             if after > end:
@@ -191,7 +196,9 @@ class Mux(Outbox):
             self._handle(kind, id, bytes(data[start:after]))
         if parts:
             self._deliver(runId, parts, size)
-        return position
+        if self.overflowed:
+            raise ProtocolError("the peer does not read what it makes us answer")
+        return end if self.silent else position
 
     def delivered(self, stream: Stream, size: int) -> None:
         """So many bytes were really written to the other socket: they are owed as credit."""
@@ -325,6 +332,8 @@ class Mux(Outbox):
 
     def _forget(self, stream: Stream) -> None:
         del self.streams[stream.id]
+        self._waiting.pop(stream, None)
+        stream.credit = 0
         self.growth.release(stream.window - stream.initial)
         if not self.streams and (self.drainingHere or self.drainingThere):
             self._driver.emptied()

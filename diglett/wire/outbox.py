@@ -9,16 +9,15 @@ never behind more than one batch.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 
-from diglett.errors import ProtocolError
 from diglett.wire.batch import FLUSH_AT, Batch, BatchPool
 from diglett.wire.driver import Carrier
 from diglett.wire.frames import HEADER, HEADER_SIZE, PAYLOAD_MAX, Kind
 from diglett.wire.stream import Stream
 
 CONTROL_QUEUE_MAX = 1_048_576
-"""Unsent control frames, bytes; a peer that makes us owe more is dropped."""
+"""Unsent control frames, bytes; a link on which we owe more is given up."""
 
 _PAYLOAD = int(Kind.PAYLOAD)
 _pack = HEADER.pack_into
@@ -31,11 +30,16 @@ class Outbox:
         self._carrier = carrier
         self._pool = pool
         self.blocked = False
+        self.silent = False
+        """Nothing is sent any more, nor kept: the link is over."""
+        self.overflowed = False
+        """It is over because the peer did not take the control frames that we owe it."""
         self._batch: Batch | None = None
         self._position = 0
         self._control = bytearray()
         self._announced = False
-        self._waiting: deque[Stream] = deque()
+        self._waiting: OrderedDict[Stream, None] = OrderedDict()
+        """In the order they asked; a stream leaves it when it ends."""
 
     def reserve(self, stream: Stream) -> memoryview | None:
         """Where this stream's next payload may be received; None: not now, the endpoint will be resumed.
@@ -48,9 +52,8 @@ class Outbox:
             stream.starved = True
             return None
         if self.blocked:
-            if not stream.waiting:
-                stream.waiting = True
-                self._waiting.append(stream)
+            if not self.silent:
+                self._waiting[stream] = None
             return None
         batch = self._batch
         if batch is None:
@@ -89,12 +92,18 @@ class Outbox:
         return done
 
     def append(self, frame: bytes) -> None:
-        """Put a control frame in its place: in the batch, or first in line when the link is blocked."""
+        """Put a control frame in its place: in the batch, or first in line when the link is blocked.
+
+        A queue that grows too long ends the link: `Mux.receive` says so, at its next call.
+        """
         size = len(frame)
+        if self.silent:
+            return
         if self.blocked:
             self._control += frame
             if len(self._control) > CONTROL_QUEUE_MAX:
-                raise ProtocolError("the peer does not read what it makes us answer")
+                self.overflowed = True
+                self._discard()
             return
         batch = self._batch
         if batch is None:
@@ -132,17 +141,16 @@ class Outbox:
 
     def unblock(self) -> None:
         """It has: those who were refused may go on, in their order, until the link blocks again."""
+        if self.silent:
+            return
         self.blocked = False
         waiting = self._waiting
-        for _ in range(len(waiting)):
-            if self.blocked:
-                return
-            stream = waiting.popleft()
-            stream.waiting = False
-            self._resume(stream)
+        while waiting and not self.blocked:
+            self._resume(waiting.popitem(last=False)[0])
 
     def _discard(self) -> None:
-        """The link is gone: nothing is sent any more."""
+        """The link is over: nothing is sent any more."""
+        self.silent = True
         self.blocked = True
         self._waiting.clear()
         self._control.clear()

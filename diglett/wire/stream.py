@@ -45,7 +45,6 @@ class Stream:
         "since",
         "finishedHere",
         "finishedThere",
-        "waiting",
         "starved",
     )
 
@@ -53,7 +52,7 @@ class Stream:
         self.id = id
         self.endpoint = endpoint
         self.credit = credit
-        """Bytes we may still send."""
+        """Bytes we may still send; none once our half is over."""
         self.allowance = window
         """Bytes the peer may still send."""
         self.window = window
@@ -66,7 +65,5 @@ class Stream:
         """When credit was last returned, for judging whether the window is the bottleneck."""
         self.finishedHere = False
         self.finishedThere = False
-        self.waiting = False
-        """Stands in the mux's queue for room in the batch."""
         self.starved = False
         """Its endpoint wants to send and has no credit."""

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from diglett.errors import Refused
-from diglett.wire.frames import HEADER, HEADER_SIZE, Kind, Reason, decodeClose
+from diglett.wire.frames import CREDIT_MAX, HEADER, HEADER_SIZE, Kind, Reason, decodeClose
 from diglett.wire.mux import Mux
 from diglett.wire.opening import Opening
+from diglett.wire.outbox import CONTROL_QUEUE_MAX
 from diglett.wire.stream import Stream
+from diglett.wire.windows import GROWTH_CAP
 
 Frames = list[tuple[int, int, bytes]]
 
@@ -147,3 +149,26 @@ class Side:
     def closes(self) -> list[tuple[int, Reason]]:
         """The Close frames sent since the last time: stream and reason."""
         return [(id, decodeClose(payload)[0]) for kind, id, payload in self.take() if kind == Kind.CLOSE]
+
+
+def check(side: Side) -> None:
+    """What is true of a mux at any time between two calls."""
+    mux = side.mux
+    live = mux.streams
+    assert mux.undelivered == sum(each.stream.undelivered for each in side.records)
+    grown = 0
+    for id, stream in live.items():
+        assert stream.id == id and id % 2 == 1
+        assert 0 <= stream.credit <= CREDIT_MAX
+        assert 0 <= stream.allowance and 0 <= stream.owed and 0 <= stream.undelivered
+        assert stream.allowance + stream.undelivered + stream.owed == stream.window, "credit got lost"
+        assert not (stream.finishedHere and stream.finishedThere), "over, and still there"
+        assert stream.finishedThere or 2 * stream.owed < stream.window, "credit is kept back"
+        grown += stream.window - stream.initial
+    assert mux.growth.left + grown == GROWTH_CAP
+    for each in side.records:
+        assert each.stream.undelivered == each.queued
+        if live.get(each.stream.id) is not each.stream:
+            assert each.stream.credit == 0, "a stream that is over could send"
+    assert all(live.get(stream.id) is stream for stream in mux._waiting), "the dead are waiting"
+    assert len(mux._control) <= CONTROL_QUEUE_MAX

@@ -257,3 +257,16 @@ class BlockedTests(SynchronousTestCase):
         self.assertIsNone(self.sender.reserve(poor))
         self.sender.unblock()
         self.assertEqual((self.sender.resumed, poor.starved), ([], True))
+
+    def test_bound(self) -> None:
+        """A mebibyte of control frames is kept; one more and the link is given up: nothing is kept, nothing is sent."""
+        for _ in range(CONTROL_QUEUE_MAX // len(PING)):
+            self.sender.append(PING)
+        self.assertFalse(self.sender.overflowed)
+        for _ in range(1_000):
+            self.sender.append(PING)
+        self.assertTrue(self.sender.overflowed)
+        self.sender.unblock()
+        self.sender.flush()
+        self.assertEqual((bytes(self.sender.sent), self.sender.put(self.streams[0], 1)), (b"", -1))
+        self.assertEqual(self.sender.output(), [])
