@@ -31,6 +31,8 @@ from diglett.wire.outbox import Outbox
 from diglett.wire.stream import Endpoint, Stream
 from diglett.wire.windows import Growth
 
+STREAMS_MAX = 10_000
+"""Live streams of a link, whatever the peer allows."""
 UNDELIVERED_MAX = 64 * 1_048_576
 """Bytes received and not yet delivered, of all streams of a link."""
 _PAYLOAD = int(Kind.PAYLOAD)
@@ -54,8 +56,8 @@ class Mux(Outbox):
         pool: BatchPool | None = None,
         window: int = WINDOW_DEFAULT,
         peerWindow: int = WINDOW_DEFAULT,
-        streamsMax: int = 10_000,
-        peerStreams: int = 10_000,
+        streamsMax: int = STREAMS_MAX,
+        peerStreams: int = STREAMS_MAX,
         undeliveredMax: int = UNDELIVERED_MAX,
     ) -> None:
         super().__init__(driver, pool if pool is not None else BatchPool())
@@ -65,7 +67,7 @@ class Mux(Outbox):
         self._window = window
         self._peerWindow = peerWindow
         self._streamsMax = streamsMax
-        self._peerStreams = peerStreams
+        self._peerStreams = min(peerStreams, STREAMS_MAX)
         self._undeliveredMax = undeliveredMax
         self.streams: dict[int, Stream] = {}
         self.growth = Growth()
@@ -294,7 +296,7 @@ class Mux(Outbox):
         if id % 2 == 0 or id in self.streams or len(payload) > CONTROL_MAX:
             raise ProtocolError("malformed Open")
         opening = Opening.decode(payload)
-        if self.drainingHere or len(self.streams) >= self._streamsMax:
+        if self.drainingHere or self.drainingThere or len(self.streams) >= self._streamsMax:
             self.append(encodeClose(id, Reason.REFUSED))
             return
         stream = Stream(id, None, self._peerWindow, self._window)
