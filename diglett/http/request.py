@@ -26,6 +26,9 @@ from diglett.http.messages import (
 from diglett.http.requesthead import parseRequestHead
 
 _BLANK_LINES = 4  # that may come before a request
+# Of a chunked body in one feed; more are joined, lest a chunk for every byte
+# becomes an event, and a frame to the agent, for every byte.
+_PIECES = 16
 
 
 class _State(Enum):
@@ -181,6 +184,8 @@ class RequestReader:
             end = None if self._left else END
         else:
             pieces, stop = self._chunks.feed(data, at)
+            if len(pieces) > _PIECES:
+                pieces = [b"".join(pieces)]
             events = [Body(piece) for piece in pieces]
             end = End(tuple(self._chunks.trailers)) if self._chunks.done else None
         if stop == len(data):

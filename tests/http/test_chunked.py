@@ -47,9 +47,9 @@ def read(pieces: list[bytes], raw: bool = False) -> tuple[bytes, bytes, ChunkRea
         if reader.done:
             rest += piece
             continue
-        got, used = reader.feed(memoryview(piece))
+        got, used = reader.feed(memoryview(b"0\r\n" + piece), 3)  # it may begin anywhere
         out += b"".join(got)
-        rest += piece[used:]
+        rest += piece[used - 3 :]
     return out, rest, reader
 
 

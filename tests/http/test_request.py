@@ -155,6 +155,14 @@ class OrderTests(SynchronousTestCase):
         self.assertIs(body.data.obj, data)
         self.assertEqual((bytes(body.data), end), (b"abcdef", END))
 
+    def test_crumbs(self) -> None:
+        """A chunk for every byte is not an event for every byte."""
+        reader = RequestReader()
+        reader.feed(b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        events = reader.feed(b"1\r\na\r\n" * 1000 + b"0\r\n\r\n")
+        self.assertEqual(len(events), 2)
+        self.assertEqual(plain(events), [b"a" * 1000, "end"])
+
     def test_keptSurvivesItsBuffer(self) -> None:
         """What is kept is our own: the caller's buffer may be used again."""
         data = bytearray(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
