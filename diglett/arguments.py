@@ -60,8 +60,8 @@ def parseDemo(words: Sequence[str]) -> DemoOptions:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--port", type=_port, metavar="PORT", help="for HTTPS (8443, or a free one)")
-    add("--http-port", type=_port, metavar="PORT", help="for HTTP (8080, or a free one)")
+    add("--port", type=_port, metavar="PORT", help="for HTTPS (8443; 0: any free one)")
+    add("--http-port", type=_port, metavar="PORT", help="for HTTP (8080; 0: any free one)")
     add("-d", "--debug", action="count", default=0, help="say more; twice for trace")
     options = parser.parse_args(list(words))
     from diglett.config.demo import DemoOptions
@@ -190,7 +190,7 @@ def _value(option: str, rest: Iterator[str]) -> str:
 
 
 def _port(text: str) -> int:
-    """Read a port number for argparse."""
+    """Read a port number for argparse; 0 is any free one."""
     from diglett.config.address import parsePort
 
-    return parsePort(text, "the port")
+    return 0 if text == "0" else parsePort(text, "the port")

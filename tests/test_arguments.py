@@ -128,7 +128,7 @@ class DemoTests(SynchronousTestCase):
         """Nothing is needed; ports and loudness may be chosen."""
         self.assertEqual(parseDemo([]), DemoOptions())
         self.assertEqual(
-            parseDemo("--port 1 --http-port 2 -ddd".split()), DemoOptions(1, 2, 2)
+            parseDemo("--port 1 --http-port 0 -ddd".split()), DemoOptions(1, 0, 2)
         )
 
     def test_refused(self) -> None:

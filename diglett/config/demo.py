@@ -7,7 +7,7 @@ from attrs import frozen
 
 @frozen
 class DemoOptions:
-    """Options of the demonstration; a port of None is the usual one, or a free one if that is taken."""
+    """Options of the demonstration; a port of None is the usual one or, if taken, a free one; 0 is any."""
 
     httpsPort: int | None = None
     httpPort: int | None = None
