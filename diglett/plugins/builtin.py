@@ -54,3 +54,14 @@ caddy = RegistrarPlugin(
     "caddy:ADMIN[,server=NAME][,probe=URL]  routes by Caddy's admin API (HOST:PORT or unix//PATH)",
     "diglett.registrar.caddy.create",
 )
+traefikRedis = RegistrarPlugin(
+    "traefik-redis",
+    "traefik-redis:redis://HOST:6379[,ttl=SECONDS][,probe=URL]  leased routes in Redis, for several gateways",
+    "diglett.registrar.redis.create",
+    extra="redis",
+)
+traefikEtcd = RegistrarPlugin(
+    "traefik-etcd",
+    "traefik-etcd:http://HOST:2379[,ttl=SECONDS][,probe=URL]  leased routes in etcd, for several gateways",
+    "diglett.registrar.etcd.create",
+)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import LoopingCall
 
 from diglett.asking import ask
 
 if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IReactorTime
     from twisted.logger import Logger
 
@@ -29,6 +31,7 @@ class Upkeep:
         self._log = log
         self._what = what
         self._failed = ""
+        self._looking: Deferred[Any] | None = None
         self._loop = LoopingCall(self._once)
         self._loop.clock = clock
 
@@ -37,13 +40,18 @@ class Upkeep:
         self._loop.start(self._interval, now=False)
 
     def stop(self) -> None:
-        """Look no more."""
+        """Look no more, and give up the look that is under way."""
         if self._loop.running:
             self._loop.stop()
+        if self._looking is not None:
+            self._looking.cancel()
 
     async def _once(self) -> None:
+        self._looking = ask(self._look, max(self._interval, 10.0), self._clock)
         try:
-            await ask(self._look, max(self._interval, 10.0), self._clock)
+            await self._looking
+        except CancelledError:
+            pass
         except Exception as error:
             reason = str(error) or type(error).__name__
             if reason != self._failed:

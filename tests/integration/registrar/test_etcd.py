@@ -1,0 +1,51 @@
+"""`traefik-etcd` with the real etcd and Traefik."""
+
+from __future__ import annotations
+
+import shutil
+
+from tests.integration.components import Running, freePort
+from tests.integration.registrar.stores import StoreTests, TraefikTestCase
+
+
+class EtcdTests(StoreTests, TraefikTestCase):
+    """Names come and go in etcd."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.port, self.peers = freePort(), freePort()
+        self.spec = f"traefik-etcd:http://127.0.0.1:{self.port}"
+        self.provider = f"""\
+  etcd:
+    endpoints: ["127.0.0.1:{self.port}"]
+    rootKey: traefik
+"""
+
+    async def store(self) -> Running:
+        client, peer = (f"http://127.0.0.1:{port}" for port in (self.port, self.peers))
+        running = self.spawn(
+            "etcd", "--name", "t", "--data-dir", str(self.folder / "etcd"),
+            "--listen-client-urls", client, "--advertise-client-urls", client,
+            "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+            "--initial-cluster", f"t={peer}", "--log-level", "error", "--unsafe-no-fsync",
+        )  # fmt: skip
+        await self.listening(self.port, running)
+
+        async def healthy() -> bool:
+            return (await self.fetch(f"{client}/health"))[0] == 200
+
+        await self.until("etcd is healthy", healthy)
+        return running
+
+    async def forget(self) -> None:
+        shutil.rmtree(self.folder / "etcd")
+
+    async def steal(self, key: str, value: str) -> None:
+        for lease in (await self.etcdctl("lease", "list")).splitlines()[1:]:
+            await self.etcdctl("lease", "revoke", lease)
+        await self.etcdctl("put", key, value)
+
+    async def etcdctl(self, *arguments: str) -> str:
+        status, output = await self.run_("etcdctl", f"--endpoints=http://127.0.0.1:{self.port}", *arguments)
+        self.assertEqual(status, 0, output)
+        return output

@@ -1,0 +1,57 @@
+"""`traefik-redis` with the real Redis and Traefik."""
+
+from __future__ import annotations
+
+from diglett.errors import UsageError
+from diglett.extensions import openRegistrars
+from tests.integration.components import Running, freePort
+from tests.integration.registrar.stores import StoreTests, TraefikTestCase
+
+
+class RedisTests(StoreTests, TraefikTestCase):
+    """Names come and go in Redis."""
+
+    password = ""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.port = freePort()
+        self.spec = f"traefik-redis:redis://127.0.0.1:{self.port}"
+        self.provider = f"""\
+  redis:
+    endpoints: ["127.0.0.1:{self.port}"]
+    rootKey: traefik
+"""
+
+    async def store(self) -> Running:
+        configuration = self.write(
+            "redis.conf",
+            # Traefik asks for these events itself, but only once: a restarted Redis would have forgotten.
+            f"bind 127.0.0.1\nport {self.port}\nsave \"\"\nappendonly no\nnotify-keyspace-events AKE\n"
+            f"dir {self.folder}\n" + (f"requirepass {self.password}\n" if self.password else ""),
+        )
+        running = self.spawn("redis-server", str(configuration))
+        await self.listening(self.port, running)
+        return running
+
+    async def steal(self, key: str, value: str) -> None:
+        status, output = await self.run_("redis-cli", "-p", str(self.port), "set", key, value)
+        self.assertEqual((status, output.strip()), (0, "OK"))
+
+    async def test_password(self) -> None:
+        """A wrong password keeps the gateway from starting, the right one does not; neither is logged."""
+        self.password = "hunter2"
+        await self.store()
+        secret = self.write("secret", "hunter3")
+        publisher = await self.publisher(f"{self.spec},password-file={secret}", start=False)
+        error = await self.assertFailure(publisher.start(), UsageError)
+        self.assertNotIn("hunter", str(error) + self.logged())
+        secret.write_text("hunter2\n")
+        publisher = await self.publisher(f"{self.spec},password-file={secret}")
+        await self.publish(publisher, self.backend("one"))
+
+    async def test_badArguments(self) -> None:
+        """An address that is none, or with a password in it, is told at once."""
+        for spec in ("http://x", "redis://", "redis://x/y", "redis://:secret@x", "redis://x,ttl=0", "redis://x:99999"):
+            error = self.assertRaises(UsageError, openRegistrars, [f"traefik-redis:{spec}"], self.context())
+            self.assertNotIn("secret", str(error))
