@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -201,7 +203,18 @@ def makeGateway(config: GatewayConfig) -> Service:
         clock.callWhenRunning(clock.stop)
 
     service.started.addErrback(giveUp)
+    clock.callWhenRunning(_stopOnSignals, clock)
     return service
+
+
+def _stopOnSignals(reactor: Any) -> None:
+    """Being asked to stop is no failure: twistd's own handlers end with the signal once all has been let go."""
+
+    def stop(number: int, frame: Any) -> None:
+        reactor.callFromThread(lambda: reactor.stop() if reactor.running else None)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
 
 
 def _exitWithFailure() -> None:
@@ -216,7 +229,7 @@ def _printLine(line: str) -> None:
     if _hasOutput():
         print(line, file=sys.__stdout__, flush=True)
     else:
-        log.info("{line}", line=line)
+        log.info("{line}", line=re.sub(r"\bdig_\S+", "(not logged; see the state folder)", line))
 
 
 def _hasOutput() -> bool:

@@ -43,7 +43,7 @@ class FastPlane:
             port.stopReading()
             return _Taken(port, self.listenOn(socket.socket(fileno=os.dup(port.fileno())), accepted))
 
-        return serverFromString(self.clock, description).listen(Factory()).addCallback(takeOver)
+        return serverFromString(self.clock, description).listen(_Silent()).addCallback(takeOver)
 
     def listenOn(self, listening: socket.socket, accepted: Callable[[Channel], None]) -> Acceptor:
         return Acceptor(self._poller, listening, accepted)
@@ -70,6 +70,12 @@ class FastPlane:
 
     def close(self) -> None:
         self._poller.close()
+
+
+class _Silent(Factory):
+    """Nobody is ever built by it, and nobody needs to read that it starts."""
+
+    noisy = False
 
 
 class _Taken:
