@@ -174,6 +174,8 @@ class Mux(Outbox):
                 if after > end:
                     break
                 position = after
+                if not length:  # has no meaning, and would be an empty part for an endpoint
+                    continue
                 if id == runId:
                     parts.append(data[start:after])
                     size += length
@@ -203,7 +205,12 @@ class Mux(Outbox):
         return end if self.silent else position
 
     def delivered(self, stream: Stream, size: int) -> None:
-        """So many bytes were really written to the other socket: they are owed as credit."""
+        """So many bytes were really written to the other socket: they are owed as credit.
+
+        Each byte is to be reported once, or given up by `abandon`; what is reported later has no meaning.
+        """
+        if size > stream.undelivered:
+            size = stream.undelivered
         stream.undelivered -= size
         self.undelivered -= size
         owed = stream.owed + size
