@@ -113,6 +113,8 @@ def _agentParser() -> tuple[_Parser, dict[str, bool]]:
     add("--token-file", metavar="FILE", help="a file with the token")
     add("--ca", metavar="FILE", help="trust gateways certified by this authority (PEM) only")
     add("--pin", action="append", metavar="sha256:BASE64", help="trust the gateway with this key")
+    add("--certificate", metavar="FILE", help="client certificate (PEM) instead of a token")
+    add("--private-key", metavar="FILE", help="its key, when that is in a file of its own")
     add("--protocol", choices=("tls", "v1"), help="v1 is the original one, not safe (tls)")
     add("--backend-insecure", flag=True, help="do not verify https:// backends")
     add("--once", flag=True, help="give up at the first failure")

@@ -69,6 +69,7 @@ def makeAgent(reactor: Any, config: AgentConfig, reporter: Any) -> Any:
     from diglett.plane.limits import raiseDescriptorLimit
     from diglett.state import stateFolder
     from diglett.trust.client import GatewayTrust
+    from diglett.trust.credentials import loadCredentials
     from diglett.wire.messages import Register
 
     raiseDescriptorLimit()
@@ -79,6 +80,7 @@ def makeAgent(reactor: Any, config: AgentConfig, reporter: Any) -> Any:
         ca=config.ca,
         pins=config.pins,
         localCa=state / "ca.pem",
+        credentials=loadCredentials(config.certificate, config.privateKey) if config.certificate else None,
     )
     makeBackend = _backends(plane, config)
     tunnels = [

@@ -26,6 +26,8 @@ SETTINGS: dict[str, Kind] = {
     "token-file": "path",
     "ca": "path",
     "pin": "texts",
+    "certificate": "path",
+    "private-key": "path",
     "protocol": "text",
     "once": "flag",
     "log-format": "text",
@@ -42,7 +44,8 @@ class AgentConfig:
     """
     Everything `diglett` needs to run.
 
-    `pins` are as they were written; `debug` is 0, 1 (debug) or 2 (trace);
+    `pins` are as they were written; `certificate` and `privateKey` are PEM
+    files of a client certificate (one file may hold both); `debug` is 0, 1 (debug) or 2 (trace);
     `state` is None for the default folder; `warnings` are for people to read
     before the start.
     """
@@ -52,6 +55,8 @@ class AgentConfig:
     token: TokenSource = field(factory=TokenSource)
     ca: str | None = None
     pins: tuple[str, ...] = ()
+    certificate: str | None = None
+    privateKey: str | None = None
     protocol: Literal["tls", "v1"] = "tls"
     once: bool = False
     logFormat: Literal["text", "json"] = "text"
@@ -80,12 +85,16 @@ def agentConfig(
     token, warnings = tokenSource(given, environ, settings)
     gateway = given.get("gateway") or environ.get("DIGLETT_GATEWAY") or settings.get("gateway")
     merged = {**settings, **given}
+    if merged.get("private-key") and not merged.get("certificate"):
+        raise UsageError("private-key goes with certificate: which one is it for?")
     return AgentConfig(
         tunnels=_tunnels(tunnels, settings),
         gateway=_gateway(gateway),
         token=token,
         ca=merged.get("ca"),
         pins=tuple(merged.get("pin", ())),
+        certificate=merged.get("certificate"),
+        privateKey=merged.get("private-key"),
         protocol=_oneOf(merged, "protocol", PROTOCOLS),
         once=merged.get("once", False),
         logFormat=_oneOf(merged, "log-format", LOG_FORMATS),

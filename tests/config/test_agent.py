@@ -131,3 +131,10 @@ class AgentConfigTests(SynchronousTestCase):
         }.items():
             tunnels = [] if "tunnel" in content else BACKEND
             self.refused(reason, {"config": self.file(content), "gateway": "g"}, tunnels, {})
+
+    def test_clientCertificate(self) -> None:
+        """A client certificate may stand for a token; a key without one is a mistake."""
+        config = agentConfig({"gateway": "g", "certificate": "me.pem", "private-key": "me.key"}, BACKEND, {})
+        self.assertEqual((config.certificate, config.privateKey), ("me.pem", "me.key"))
+        with self.assertRaises(UsageError):
+            agentConfig({"gateway": "g", "private-key": "me.key"}, BACKEND, {})
