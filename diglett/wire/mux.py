@@ -230,7 +230,7 @@ class Mux(Outbox):
     def _deliver(self, id: int, parts: Sequence[memoryview], size: int) -> None:
         stream = self.streams.get(id)
         if stream is None:
-            self.ignored += 1
+            self.ignored += len(parts)
             return
         allowance = stream.allowance - size
         if allowance < 0:
@@ -327,11 +327,15 @@ class Mux(Outbox):
         self._driver.ponged(payload)
 
     def _onDrain(self, id: int, payload: bytes) -> None:
+        if id or payload:
+            raise ProtocolError("malformed Drain")
         if not self.drainingThere:
             self.drainingThere = True
             self._driver.draining()
 
     def _onTerminate(self, id: int, payload: bytes) -> None:
+        if id or payload:
+            raise ProtocolError("malformed Terminate")
         self._driver.terminated()
 
     def _onError(self, id: int, payload: bytes) -> None:
