@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from diglett.errors import Refused
+from diglett.gateway.ingress.contracts import Front
 from diglett.gateway.ingress.exchange import (
     BODY_TIMEOUT,
     HEAD_TIMEOUT,
@@ -40,9 +41,6 @@ from diglett.http.request import RequestReader
 from diglett.plane.channel import Channel, formatAddress
 from diglett.wire.frames import Reason
 
-if TYPE_CHECKING:
-    from diglett.gateway.ingress.front import HttpFront
-
 READ_SIZE = 65_536
 _scratch = memoryview(bytearray(READ_SIZE))
 PENDING_MAX = 65_536
@@ -57,7 +55,7 @@ class HttpVisitor:
         "_idleSince", "_more", "_paused", "_raw", "_reader", "_serverName", "_trusted", "_upstream",
     )  # fmt: skip
 
-    def __init__(self, front: HttpFront, channel: Channel, secure: bool, serverName: str | None) -> None:
+    def __init__(self, front: Front, channel: Channel, secure: bool, serverName: str | None) -> None:
         self.front = front
         self.secure = secure
         self.deadline = front.now + HEAD_TIMEOUT

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from twisted.logger import Logger
 
 from diglett.errors import Refused
+from diglett.gateway.ingress.contracts import Openable
 from diglett.link.splice import Splice
 from diglett.plane.channel import Channel, formatAddress
 from diglett.wire.frames import Way
-
-if TYPE_CHECKING:
-    from diglett.gateway.publicname import PublicName
 
 log = Logger()
 
@@ -20,7 +16,7 @@ log = Logger()
 class PortIngress:
     """Visitors of one name's port."""
 
-    def __init__(self, name: PublicName, host: str, port: int) -> None:
+    def __init__(self, name: Openable, host: str, port: int) -> None:
         self._name = name
         self._front = f"{host} {port}" if host else ""
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
+from diglett.gateway.ingress.contracts import Answering, Openable
 from diglett.http.messages import BadGateway, ResponseEvent
 from diglett.http.response import ResponseReader
 from diglett.wire.frames import Reason
 from diglett.wire.mux import Mux
 from diglett.wire.stream import Stream
-
-if TYPE_CHECKING:
-    from diglett.gateway.ingress.http import HttpVisitor
 
 
 class Upstream:
@@ -23,7 +20,7 @@ class Upstream:
     mux: Mux
     stream: Stream
 
-    def __init__(self, visitor: HttpVisitor, name: Any) -> None:
+    def __init__(self, visitor: Answering, name: Openable) -> None:
         self.name = name
         self.reader = ResponseReader()
         self._visitor = visitor
