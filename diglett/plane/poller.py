@@ -213,7 +213,7 @@ class Poller:
                     polled.writable()
                     if watched.get(fd) is not polled:
                         continue
-                if event & IN:
+                if event & IN & polled.mask:  # else it was paused by what came before it in this batch
                     polled.owner.readable()
                 elif event & _TROUBLE:
                     polled.hungUp()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import os
 import socket
 import struct
 from collections.abc import Sequence
@@ -104,11 +104,19 @@ class SocketChannel:
     def hungUp(self) -> None:
         """The peer is gone, reset or in good order. What it sent before may be waiting behind a pause, and that it
         takes no more is told to whoever writes: so look away until something is wanted of this socket."""
-        number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if number:
-            self._break(ConnectionResetError(number, "the connection was reset"))
-        else:
-            self._poller.forget(self)
+        try:
+            if self._state & _ENDED:
+                number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if number:
+                    raise OSError(number, os.strerror(number))
+            else:
+                self._socket.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            self._break(error)
+            return
+        self._poller.forget(self)
 
     def pauseReading(self) -> None:
         if self.mask > 0 and not self._state & _CLOSING:
