@@ -24,7 +24,10 @@ _ciphertext = memoryview(bytearray(CIPHERTEXT_SIZE))
 class TLSChannel:
     """A channel whose bytes are encrypted on the one below. Starts with `handshake`."""
 
-    __slots__ = ("owner", "peer", "connection", "_below", "_soon", "_owed", "_done", "_reading", "_ended", "_unread")
+    __slots__ = (
+        "connection", "owner", "peer",
+        "_announced", "_below", "_done", "_ended", "_over", "_owed", "_reading", "_soon", "_toldEnd", "_unread",
+    )  # fmt: skip
 
     def __init__(self, below: Channel, connection: SSL.Connection, soon: Callable[[Callable[[], None]], None]) -> None:
         self.owner: Any = None
@@ -36,9 +39,15 @@ class TLSChannel:
         """Plaintext bytes whose ciphertext has not all gone out."""
         self._done: Callable[[Exception | None], None] | None = None
         self._reading = False
-        self._ended = False
         self._unread = False
-        """What was received may hold more than was read of it, which no socket will announce."""
+        """What was received may hold more than was read of it, which no socket will announce. More is received only
+        when it does not, so a reader in small steps makes nothing pile up here."""
+        self._announced = False
+        self._ended = False
+        """The peer has sent close_notify."""
+        self._toldEnd = False
+        self._over = False
+        """The owner hears nothing any more."""
         below.owner = self
 
     # ---- the handshake -------------------------------------------------------------------------------------------
@@ -57,8 +66,6 @@ class TLSChannel:
 
     def _shake(self) -> bool:
         """True when the handshake has ended, well or not."""
-        done = self._done
-        assert done is not None
         try:
             self.connection.do_handshake()
         except SSL.WantReadError:
@@ -66,48 +73,56 @@ class TLSChannel:
             return False
         except SSL.Error as error:
             self._flush(0)
-            self._done = None
-            done(error)
+            self._shaken(error)
             return True
         self._flush(0)
-        self._done = None
         self._unread = True
         if not self._reading:
             self._below.pauseReading()
-        done(None)
+        self._shaken(None)
         return True
+
+    def _shaken(self, error: Exception | None) -> None:
+        done, self._done = self._done, None
+        assert done is not None
+        if error is not None:
+            self._over = True
+            self._below.pauseReading()
+        done(error)
 
     # ---- what the channel below calls ----------------------------------------------------------------------------
 
     def readable(self) -> None:
-        if self._done is None:
+        if self._done is not None:
+            self._readHandshake()
+        elif self._ended or self._over:
+            self._below.pauseReading()
+        else:
             self.owner.readable()
-            return
+
+    def _readHandshake(self) -> None:
         try:
             size = self._below.readInto(_ciphertext)
         except OSError as error:
-            done, self._done = self._done, None
-            done(error)
+            self._shaken(error)
             return
         if size == 0:
-            done, self._done = self._done, None
-            done(ConnectionResetError("the connection was closed during the TLS handshake"))
+            self._shaken(ConnectionResetError("the connection was closed during the TLS handshake"))
         elif size > 0:
             self.connection.bio_write(_ciphertext[:size])
             self._shake()
 
     def drained(self, size: int) -> None:
-        if self._done is not None:
-            return
         gone = self._owed if not self._below.queued else min(size, self._owed)
-        self._owed -= gone
-        self.owner.drained(gone)
+        if gone and not self._over:
+            self._owed -= gone
+            self.owner.drained(gone)
 
     def broken(self, error: Exception) -> None:
-        done, self._done = self._done, None
-        if done is not None:
-            done(error)
-        elif self.owner is not None:
+        if self._done is not None:
+            self._shaken(error)
+        elif not self._over:
+            self._over = True
             self.owner.broken(error)
 
     # ---- what the owner calls ------------------------------------------------------------------------------------
@@ -117,53 +132,58 @@ class TLSChannel:
         return self._below.queued
 
     def readInto(self, view: memoryview) -> int:
-        """Decrypt as much as fits. Bytes that did not fit are announced again without the socket's help."""
+        """Decrypt as much as fits. What did not fit is announced again without the socket's help."""
         connection = self.connection
-        if self._unread:
-            self._unread = False
-        elif not connection.pending() and not self._ended:
+        unread = self._unread
+        if not unread and not self._ended:
             size = self._below.readInto(_ciphertext)
-            if size == 0:
-                self._ended = True
+            if size < 0:
+                return WOULD_BLOCK
+            if not size:
                 raise ConnectionResetError("the connection was cut off without close_notify")
-            if size > 0:
-                connection.bio_write(_ciphertext[:size])
+            connection.bio_write(_ciphertext[:size])
         room = len(view)
         filled = 0
         try:
             while filled < room:
                 # A buffer of one record each: pyOpenSSL allocates what is asked for.
                 filled += connection.recv_into(view[filled:], RECORD_MAX)
-            # There may be whole records behind these, of which `pending` says nothing.
             self._unread = True
-            self._soon(self._announce)
         except SSL.WantReadError:
-            pass
+            self._unread = False
+            if unread and not filled:
+                return self.readInto(view)
         except SSL.ZeroReturnError:
+            self._unread = False
             self._ended = True
-            if filled:
-                self._soon(self._announce)
-            else:
-                self._below.pauseReading()
+            self._below.pauseReading()
         except SSL.Error as error:
-            raise ConnectionAbortedError(f"TLS: {describe(error)}") from error
+            if not filled:
+                raise ConnectionAbortedError(f"TLS: {describe(error)}") from error
+            self._unread = True  # to fail in the same way when it is tried again
         if filled:
+            self._announceRest()
             return filled
-        return 0 if self._ended else WOULD_BLOCK
+        if self._ended:
+            self._toldEnd = True
+            return 0
+        return WOULD_BLOCK
 
     def write(self, parts: Sequence[bytes | memoryview], size: int) -> int:
+        if self._over:
+            return 0
         if len(parts) > 1 and size <= RECORD_MAX:
             parts = (b"".join(parts),)
         send = self.connection.send
         try:
             for part in parts:
-                done = send(part)
+                done = send(part) if part else 0
                 while done < len(part):
                     done += send(memoryview(part)[done:])
         except SSL.Error as error:
-            self.abort()
             broken = ConnectionAbortedError(f"TLS: {describe(error)}")
-            self._soon(lambda: self.owner.broken(broken))
+            self._below.abort()
+            self._soon(lambda: self.broken(broken))
             return 0
         self._flush(size + _OVERHEAD * (len(parts) + 1 + size // RECORD_MAX))
         if self._below.queued:
@@ -189,11 +209,12 @@ class TLSChannel:
         self._below.pauseReading()
 
     def resumeReading(self) -> None:
+        if self._over or self._toldEnd:
+            return
         self._reading = True
         if not self._ended:
             self._below.resumeReading()
-        if self._unread or self._ended or self.connection.pending():
-            self._soon(self._announce)
+        self._announceRest()
 
     def finish(self) -> None:
         try:
@@ -203,16 +224,29 @@ class TLSChannel:
         self._flush(0)
 
     def close(self) -> None:
-        self._reading = False
-        self.finish()
+        if not self._over:
+            self.finish()
+        self._leave()
         self._below.close()
 
     def abort(self) -> None:
-        self._reading = False
+        self._leave()
         self._below.abort()
 
+    def _leave(self) -> None:
+        self._over = True
+        self._reading = False
+        self._done = None
+
+    def _announceRest(self) -> None:
+        """There may be bytes, or the end, that the channel below knows nothing of."""
+        if (self._unread or self._ended) and not self._announced:
+            self._announced = True
+            self._soon(self._announce)
+
     def _announce(self) -> None:
-        if self._reading:
+        self._announced = False
+        if self._reading and (self._unread or (self._ended and not self._toldEnd)):
             self.owner.readable()
 
     def localAddress(self) -> Any:
