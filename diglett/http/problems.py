@@ -58,7 +58,7 @@ def agentAway(host: str, retryAfter: int = 5) -> Problem:
 def agentLost() -> Problem:
     """The agent's connection broke while the request was on its way."""
     return Problem(
-        502, "agent-lost", "agent",
+        504, "agent-lost", "agent",
         "The agent was lost",
         "The connection to the agent broke before the answer came.",
         "Try again. If it happens often, the agent's log tells how its connection ended.",

@@ -244,7 +244,7 @@ class AnswerTests(FrontTestCase):
         self.rig.answer(1, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234")
         self.rig.gateway.channel.reset()
         self.rig.plane.pump()
-        self.assertEqual(self.status(waiting), 502)
+        self.assertEqual(self.status(waiting), 504)
         self.assertIsNotNone(reading.error)
 
     def test_keptStreamWasClosed(self) -> None:
