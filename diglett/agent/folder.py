@@ -105,10 +105,14 @@ class _Server:
         return self._close()
 
     def _close(self) -> Any:
+        if self._folder is None:
+            return self._port.stopListening()
+        if not os.path.exists(self._path):
+            # Twisted removes the socket's file, and does not close the socket if that fails.
+            os.makedirs(self._folder, 0o700, exist_ok=True)
+            open(self._path, "wb").close()
         stopping = maybeDeferred(self._port.stopListening)
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-        return stopping
+        return stopping.addBoth(lambda _: shutil.rmtree(self._folder or "", ignore_errors=True))
 
 
 def _privateFolder() -> str:

@@ -149,12 +149,19 @@ class FolderBackendTests(SynchronousTestCase):
         self.assertEqual(self.reactor.triggers, [])
         self.successResultOf(self.backend.stop())
 
+    def test_order(self) -> None:
+        """The socket's file is there until the port is closed, which removes it."""
+        self.visit()
+        self.backend.stop()
+        self.assertTrue(os.path.exists(self.reactor.address))
+
     def test_shutdown(self) -> None:
         """The reactor's end is the socket's; stopping after it does no harm."""
         self.visit()
         (trigger,) = self.reactor.triggers
         self.reactor.triggers.clear()
         trigger()
+        self.reactor.ports[0].stopped[0].callback(None)
         self.assertFalse(os.path.exists(os.path.dirname(self.reactor.address)))
         self.backend.stop()
 
