@@ -16,7 +16,7 @@ htpasswd = AuthenticatorPlugin(
     "diglett.auth.htpasswd.create",
     extra="htpasswd",
 )
-webhook = AuthenticatorPlugin(
+asker = AuthenticatorPlugin(
     "webhook",
     "webhook:URL[,secret-file=FILE]  a program of yours is asked, in JSON over HTTP",
     "diglett.auth.webhook.create",
@@ -64,4 +64,24 @@ traefikEtcd = RegistrarPlugin(
     "traefik-etcd",
     "traefik-etcd:http://HOST:2379[,ttl=SECONDS][,probe=URL]  leased routes in etcd, for several gateways",
     "diglett.registrar.etcd.create",
+)
+haproxy = RegistrarPlugin(
+    "haproxy",
+    "haproxy:SOCKET,map=FILE[,sni-map=FILE][,probe=URL]  map entries by HAProxy's runtime API",
+    "diglett.registrar.haproxy.create",
+)
+nginx = RegistrarPlugin(
+    "nginx",
+    "nginx:MAPFILE[,sni-map=FILE][,reload=COMMAND][,probe=URL]  a map file for nginx, and reloads",
+    "diglett.registrar.nginx.create",
+)
+notifier = RegistrarPlugin(
+    "webhook",
+    "webhook:URL[,secret-file=FILE]  tell a web service of yours, in signed JSON",
+    "diglett.registrar.webhook.create",
+)
+program = RegistrarPlugin(
+    "exec",
+    "exec:PROGRAM ARGUMENT...  run a program of yours, with JSON on its input",
+    "diglett.registrar.program.create",
 )

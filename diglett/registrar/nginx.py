@@ -1,0 +1,87 @@
+"""`nginx:MAPFILE`: a file for nginx's `map`, and a reload after each change of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Mapping
+
+from zope.interface import implementer
+
+from diglett.errors import UsageError
+from diglett.extensions import splitArgument
+from diglett.interfaces import IRegistrar
+from diglett.registrar import routing
+from diglett.registrar.routing import Lease, Routing, address, single
+from diglett.registrar.running import run, splitCommand
+from diglett.registrar.table import Table
+
+if TYPE_CHECKING:
+    from diglett.interfaces import PluginContext, Registration
+
+_RELOAD = ("nginx -t -q", "nginx -s reload")
+
+
+def create(argument: str, context: PluginContext) -> Nginx:
+    """`MAPFILE[,sni-map=FILE][,reload=COMMAND...][,probe=URL]...`."""
+    path, options = splitArgument(argument, dict.fromkeys((*routing.OPTIONS, "sni-map", "reload")))
+    if not path:
+        raise UsageError("nginx needs the file its map includes: nginx:/etc/nginx/diglett.map")
+    maps = {"http": Path(path).expanduser()}
+    sni = single(options, "sni-map", "")
+    if sni:
+        maps["tls"] = Path(sni).expanduser()
+    commands = [splitCommand(text) for text in options.get("reload", _RELOAD) if text != "none"]
+    return Nginx(maps, commands, Routing.parse(options, context), context)
+
+
+@implementer(IRegistrar)
+class Nginx:
+    """Lines `FQDN HOST:PORT;`, one file for each kind of tunnel; ours alone."""
+
+    def __init__(
+        self, maps: Mapping[str, Path], commands: list[list[str]], way: Routing, context: PluginContext
+    ) -> None:
+        self._maps = maps
+        self._commands = commands
+        self._way = way
+        self._reactor = context.reactor
+        self._table: Table[Registration] = Table(self._write, context.reactor, timeout=25.0)
+
+    async def start(self) -> None:
+        """Remove what a crashed predecessor left; nginx needs the files to be there."""
+        left = [path for path in self._maps.values() if path.exists() and path.read_bytes()]
+        try:
+            self._replace({})
+        except OSError as error:
+            raise UsageError(f"nginx: cannot write {error.filename}: {error.strerror}") from None
+        if left:
+            await self._table.write()
+
+    def stop(self) -> None:
+        """Nothing is left to do: every name was withdrawn."""
+
+    async def publish(self, registration: Registration) -> Lease:
+        """Add a line, and reload."""
+        return await self._way.publish(
+            registration,
+            tuple(self._maps),
+            lambda: self._table.put(registration.fqdn, registration),
+            lambda: self._table.remove(registration.fqdn),
+        )
+
+    async def _write(self, entries: Mapping[str, Registration]) -> None:
+        self._replace(entries)
+        for command in self._commands:
+            (await run(self._reactor, command, b"", 10.0)).check(command[0])
+
+    def _replace(self, entries: Mapping[str, Registration]) -> None:
+        for kind, path in self._maps.items():
+            lines = [
+                f"{fqdn} {address(registration.host, registration.port)};\n"
+                for fqdn, registration in entries.items()
+                if registration.kind == kind
+            ]
+            temporary = path.with_name(f".{path.name}.tmp")
+            temporary.write_text("".join(lines), "ascii")
+            os.replace(temporary, path)

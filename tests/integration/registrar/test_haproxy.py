@@ -1,0 +1,161 @@
+"""`haproxy` with the real HAProxy and its runtime API."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from diglett.errors import Refused, UsageError
+from diglett.extensions import openRegistrars
+from tests.integration.components import Running, freePort
+from tests.integration.registrar.support import RegistrarTestCase
+
+CONFIGURATION = """\
+global
+    stats socket %(short)s/admin.sock mode 600 level admin
+    stats timeout 1m
+    maxconn 200
+defaults
+    mode http
+    timeout connect 3s
+    timeout client 60s
+    timeout server 60s
+    timeout tunnel 1h
+frontend https
+    bind 127.0.0.1:%(https)d ssl crt %(folder)s/bundle.pem alpn h2,http/1.1
+    http-request set-header X-Forwarded-Proto https
+    http-request set-header X-Forwarded-For %%[src]
+    http-request set-var(txn.port) req.hdr(host),field(1,:),lower,map(%(folder)s/names.map)
+    http-request return status 404 content-type text/plain string "no such tunnel\\n" unless { var(txn.port) -m found }
+    default_backend tunnels
+backend tunnels
+    http-request set-dst str(127.0.0.1)
+    http-request set-dst-port var(txn.port)
+    server any 0.0.0.0:0
+frontend passthrough
+    mode tcp
+    bind 127.0.0.1:%(sni)d
+    tcp-request inspect-delay 5s
+    tcp-request content reject unless { req.ssl_hello_type 1 }
+    tcp-request content set-var(sess.port) req.ssl_sni,lower,map(%(folder)s/sni.map)
+    tcp-request content reject unless { var(sess.port) -m found }
+    tcp-request content set-dst str(127.0.0.1)
+    tcp-request content set-dst-port var(sess.port)
+    default_backend tunnels_passthrough
+backend tunnels_passthrough
+    mode tcp
+    server any 0.0.0.0:0
+"""
+
+
+class HaProxyTests(RegistrarTestCase):
+    """Names come and go in HAProxy's maps."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.https, self.sni = freePort(), freePort()
+        # The path of a socket is short, and that of a test is not.
+        self.short = f"/tmp/diglett-test-{os.getpid()}-{self.https}"
+        os.symlink(self.folder, self.short)
+        self.addCleanup(os.unlink, self.short)
+        for name in ("names.map", "sni.map"):
+            self.write(name, "")
+        self.maps = f"map={self.folder}/names.map,sni-map={self.folder}/sni.map"
+        self.spec = f"haproxy:{self.short}/admin.sock,{self.maps},probe=https://127.0.0.1:{self.https}"
+
+    async def haproxy(self) -> Running:
+        values = {"folder": self.folder, "short": self.short, "https": self.https, "sni": self.sni}
+        running = self.spawn("haproxy", "-W", "-db", "-f", str(self.write("haproxy.cfg", CONFIGURATION % values)))
+        await self.listening(self.https, running)
+        return running
+
+    async def test_names(self) -> None:
+        """A name is routed when publishing is done, does not touch another's WebSocket, and is gone at once."""
+        await self.haproxy()
+        publisher = await self.publisher(self.spec)
+        one = await self.publish(publisher, self.backend("one"))
+        status, body = await self.visit(self.https, "one")
+        self.assertEqual((status, json.loads(body)["name"]), (200, "one"))
+        self.assertEqual(json.loads(body)["headers"]["x-forwarded-for"], "127.0.0.1")
+        client = await self.webSocket(self.https, "one")
+        two = await self.publish(publisher, self.backend("two"))
+        self.assertEqual(json.loads((await self.visit(self.https, "two"))[1])["name"], "two")
+        await two.withdraw()
+        self.assertEqual((await self.visit(self.https, "two"))[0], 404)
+        await self.echo(client, b"two has gone")
+        await one.withdraw()
+        self.assertEqual((await self.visit(self.https, "one"))[0], 404)
+        self.assertEqual((self.folder / "names.map").read_text(), "")
+
+    async def test_passthrough(self) -> None:
+        """A `tls` name is passed through by its own map."""
+        await self.haproxy()
+        publisher = await self.publisher(f"haproxy:{self.short}/admin.sock,{self.maps},probe=https://127.0.0.1:{self.sni}")
+        own = await self.publish(publisher, self.backend("own", kind="tls", context=self.backendTls("own")))
+        self.assertEqual(json.loads((await self.visit(self.sni, "own"))[1])["name"], "own")
+        self.assertEqual((await self.visit(self.https, "own"))[0], 404)
+        await own.withdraw()
+        self.assertEqual((await self.visit(self.sni, "own"))[0], 0)
+
+    async def test_many(self) -> None:
+        """More names than fit one line of commands come and go together."""
+        await self.haproxy()
+        publisher = await self.publisher(self.spec.rpartition(",probe")[0])
+        publishing = [publisher.publish(self.backend(f"n{number}").registration) for number in range(120)]
+        publications = [await one for one in publishing]
+        self.assertEqual(json.loads((await self.visit(self.https, "n119"))[1])["name"], "n119")
+        gone = [publication.withdraw() for publication in publications]
+        for one in gone:
+            await one
+        self.assertEqual((await self.visit(self.https, "n119"))[0], 404)
+
+    async def test_restarted(self) -> None:
+        """A restarted HAProxy knows the names from the file; what is lost is put back."""
+        haproxy = await self.haproxy()
+        publisher = await self.publisher(self.spec)
+        await self.publish(publisher, self.backend("one"))
+        await haproxy.stop()
+        error = await self.assertFailure(publisher.publish(self.backend("two").registration), Refused)
+        self.assertIn("haproxy failed", str(error))
+        await self.haproxy()
+        self.assertEqual((await self.visit(self.https, "one"))[0], 200)
+        await self.publish(publisher, self.backend("three"))
+        status, _ = await self.run_(
+            "/bin/sh", "-c", f"echo 'clear map {self.folder}/names.map' | nc -U -q 1 {self.short}/admin.sock"
+        )
+        self.assertEqual(status, 0)
+        await self.gone(self.https, "one")
+
+        async def back() -> bool:
+            return (await self.visit(self.https, "one"))[0] == 200
+
+        await self.until("the name is back", back, 10)
+
+    async def test_startsFirst(self) -> None:
+        """The gateway may start first; a predecessor's names are gone when HAProxy comes."""
+        self.write("names.map", "old.gateway.test 1\n")
+        publisher = await self.publisher(self.spec)
+        self.assertIn("cannot be reached yet", self.logged())
+        await self.haproxy()
+        self.assertEqual((await self.visit(self.https, "old"))[0], 404)
+        await self.publish(publisher, self.backend("one"))
+
+    async def test_crashedPredecessor(self) -> None:
+        """Entries a killed gateway left in a running HAProxy are gone with the next start."""
+        self.write("names.map", "old.gateway.test 1\n")
+        await self.haproxy()
+        self.assertNotEqual((await self.visit(self.https, "old"))[0], 404)
+        await self.publisher(self.spec)
+        self.assertEqual((await self.visit(self.https, "old"))[0], 404)
+
+    async def test_wrongMap(self) -> None:
+        """A map HAProxy does not know keeps the gateway from starting."""
+        await self.haproxy()
+        publisher = await self.publisher(f"haproxy:{self.short}/admin.sock,map={self.folder}/other.map", start=False)
+        error = await self.assertFailure(publisher.start(), UsageError)
+        self.assertIn("Unknown map", str(error))
+
+    async def test_badArguments(self) -> None:
+        """Without a socket or a map, or with a path HAProxy would misread, nothing starts."""
+        for spec in ("haproxy:,map=/x", "haproxy:/x", "haproxy:/x,map=/a;b", "haproxy:/x,map=/a b"):
+            self.assertRaises(UsageError, openRegistrars, [spec], self.context())

@@ -1,0 +1,142 @@
+"""`nginx` with the real nginx, a map file and reloads."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from diglett.errors import Refused, UsageError
+from tests.integration.components import Running, find, freePort
+from tests.integration.registrar.support import RegistrarTestCase
+
+CONFIGURATION = """\
+%(modules)s
+worker_processes 1;
+worker_shutdown_timeout 1h;
+pid %(folder)s/nginx.pid;
+error_log %(folder)s/error.log warn;
+daemon off;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  client_body_temp_path %(folder)s/b; proxy_temp_path %(folder)s/p; fastcgi_temp_path %(folder)s/f;
+  uwsgi_temp_path %(folder)s/u; scgi_temp_path %(folder)s/s;
+  map_hash_bucket_size 256;
+  map $host $tunnel { include %(folder)s/names.map; }
+  map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
+  ssl_certificate %(folder)s/wild.pem; ssl_certificate_key %(folder)s/wild.key;
+  proxy_http_version 1.1; proxy_buffering off; proxy_request_buffering off; client_max_body_size 0;
+  proxy_set_header Host $http_host;
+  proxy_set_header X-Forwarded-For $remote_addr;
+  proxy_set_header X-Forwarded-Proto $scheme;
+  proxy_set_header Upgrade $http_upgrade;
+  proxy_set_header Connection $connection_upgrade;
+  server {
+    listen 127.0.0.1:%(https)d ssl;
+    server_name *.gateway.test;
+    if ($tunnel = '') { return 404 "no such tunnel\\n"; }
+    location / { proxy_pass http://$tunnel; }
+  }
+}
+stream {
+  map_hash_bucket_size 256;
+  map $ssl_preread_server_name $tunnel { include %(folder)s/sni.map; default 127.0.0.1:9; }
+  server { listen 127.0.0.1:%(sni)d; ssl_preread on; proxy_pass $tunnel; }
+}
+"""
+
+
+class NginxTests(RegistrarTestCase):
+    """Names come and go in a file."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.https, self.sni = freePort(), freePort()
+        for name in ("names.map", "sni.map"):
+            self.write(name, "")
+        module = "/usr/lib/nginx/modules/ngx_stream_module.so"
+        values = {
+            "folder": self.folder,
+            "https": self.https,
+            "sni": self.sni,
+            "modules": f"load_module {module};" if os.path.exists(module) else "",
+        }
+        configuration = self.write("nginx.conf", CONFIGURATION % values)
+        self.command = (find("nginx"), "-c", str(configuration), "-e", f"{self.folder}/error.log")
+        program = " ".join(self.command)
+        self.spec = (
+            f"nginx:{self.folder}/names.map,sni-map={self.folder}/sni.map,"
+            f"reload={program} -t -q,reload={program} -s reload"
+        )
+        self.probe = f",probe=https://127.0.0.1:{self.https}"
+
+    async def nginx(self) -> Running:
+        running = self.spawn(*self.command)
+        await self.listening(self.https, running)
+        return running
+
+    async def test_names(self) -> None:
+        """A name is routed when publishing is done, does not touch another's WebSocket, and is gone soon."""
+        await self.nginx()
+        publisher = await self.publisher(self.spec + self.probe)
+        one = await self.publish(publisher, self.backend("one"))
+        status, body = await self.visit(self.https, "one", path="/a%2Fb?c")
+        self.assertEqual((status, json.loads(body)["name"]), (200, "one"))
+        self.assertEqual(json.loads(body)["request"], "GET /a%2Fb?c HTTP/1.1")
+        self.assertEqual(json.loads(body)["headers"]["x-forwarded-for"], "127.0.0.1")
+        client = await self.webSocket(self.https, "one")
+        two = await self.publish(publisher, self.backend("two"))
+        self.assertEqual(json.loads((await self.visit(self.https, "two"))[1])["name"], "two")
+        await two.withdraw()
+        await self.gone(self.https, "two")
+        await self.echo(client, b"two has gone")
+        await one.withdraw()
+        await self.gone(self.https, "one")
+
+    async def test_passthrough(self) -> None:
+        """A `tls` name is passed through by its own map."""
+        await self.nginx()
+        publisher = await self.publisher(f"{self.spec},probe=https://127.0.0.1:{self.sni}")
+        await self.publish(publisher, self.backend("own", kind="tls", context=self.backendTls("own")))
+        self.assertEqual(json.loads((await self.visit(self.sni, "own"))[1])["name"], "own")
+
+    async def test_many(self) -> None:
+        """A crowd of names that comes at once costs a few reloads only."""
+        await self.nginx()
+        publisher = await self.publisher(self.spec + self.probe)
+        publishing = [publisher.publish(self.backend(f"n{number}").registration) for number in range(30)]
+        for one in publishing:
+            await one
+        self.assertEqual((await self.visit(self.https, "n29"))[0], 200)
+
+    async def test_crashedPredecessor(self) -> None:
+        """What a killed gateway left is gone with the next start."""
+        self.write("names.map", "old.gateway.test 127.0.0.1:1;\n")
+        await self.nginx()
+        self.assertEqual((await self.visit(self.https, "old"))[0], 502)
+        publisher = await self.publisher(self.spec + self.probe)
+        await self.publish(publisher, self.backend("one"))
+        await self.gone(self.https, "old")
+
+    async def test_nginxDown(self) -> None:
+        """While nginx is down, or its configuration is broken, publishing fails and says so in the log."""
+        nginx = await self.nginx()
+        publisher = await self.publisher(self.spec + self.probe)
+        await self.publish(publisher, self.backend("one"))
+        await nginx.stop()
+        await self.assertFailure(publisher.publish(self.backend("two").registration), Refused)
+        self.assertIn("ended with status 1", self.logged())
+        await self.nginx()
+        self.assertEqual((await self.visit(self.https, "one"))[0], 200)
+        self.write("sni.map", "nonsense")
+        configuration = self.folder / "nginx.conf"
+        configuration.write_text(configuration.read_text().replace("access_log off;", "acess_log off;"))
+        await self.assertFailure(publisher.publish(self.backend("two").registration), Refused)
+        self.assertIn("acess_log", self.logged())
+        self.assertEqual((await self.visit(self.https, "one"))[0], 200)
+
+    async def test_noFolder(self) -> None:
+        """A file that cannot be written keeps the gateway from starting."""
+        publisher = await self.publisher(f"nginx:{self.folder}/missing/names.map", start=False)
+        error = await self.assertFailure(publisher.start(), UsageError)
+        self.assertIn("cannot write", str(error))
