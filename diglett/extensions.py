@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import secrets
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
 from attrs import frozen
@@ -13,6 +15,7 @@ from zope.interface import implementer
 
 from diglett.errors import UsageError
 from diglett.interfaces import IAuthenticator, IAuthenticatorPlugin, IRegistrar, IRegistrarPlugin
+from diglett.state import createPrivate
 
 if TYPE_CHECKING:
     from zope.interface.interface import InterfaceClass
@@ -103,6 +106,22 @@ def _open(contract: InterfaceClass, product: InterfaceClass, noun: str, spec: st
     if not product.providedBy(made):
         raise UsageError(f"the plugin {name!r} made {made!r}, which is no {product.__name__}")
     return made
+
+
+def gatewayIdentity(state: Path) -> str:
+    """Who this gateway is among others that share a proxy or a store; kept in its state folder from the first time on.
+
+    Two gateways of one identity would take each other's names for leftovers of their own.
+    """
+    path = state / "gateway.id"
+    try:
+        createPrivate(path, secrets.token_hex(6) + "\n")
+        identity = path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot use {path}: {error}") from None
+    if not re.match(r"[A-Za-z0-9._-]{1,64}\Z", identity):
+        raise UsageError(f"{path} holds no identity; remove it for a new one")
+    return identity
 
 
 def splitArgument(argument: str, known: Mapping[str, Any]) -> tuple[str, dict[str, list[str]]]:

@@ -17,6 +17,7 @@ from diglett.extensions import (
     AuthenticatorPlugin,
     RegistrarPlugin,
     available,
+    gatewayIdentity,
     openAuthenticator,
     openRegistrars,
     splitArgument,
@@ -126,6 +127,31 @@ class ExtensionsTests(SynchronousTestCase):
         self.assertTrue(IAuthenticatorPlugin.providedBy(AuthenticatorPlugin("a", "a", print)))
         self.assertFalse(IRegistrarPlugin.providedBy(AuthenticatorPlugin("a", "a", print)))
         self.assertTrue(IRegistrarPlugin.providedBy(RegistrarPlugin("a", "a", print)))
+
+
+class GatewayIdentityTests(SynchronousTestCase):
+    """`gatewayIdentity`: who we are among gateways."""
+
+    def setUp(self) -> None:
+        self.state = Path(self.mktemp())
+        self.state.mkdir()
+
+    def test_kept(self) -> None:
+        """It is the same after a restart, and another in another state folder."""
+        identity = gatewayIdentity(self.state)
+        self.assertEqual(gatewayIdentity(self.state), identity)
+        other = Path(self.mktemp())
+        other.mkdir()
+        self.assertNotEqual(gatewayIdentity(other), identity)
+
+    def test_chosen(self) -> None:
+        """An operator may choose one, but not any."""
+        path = self.state / "gateway.id"
+        path.write_text("berlin-1\n")
+        self.assertEqual(gatewayIdentity(self.state), "berlin-1")
+        for text in ("", "a/b", "a b", "x" * 65):
+            path.write_text(text)
+            self.assertRaises(UsageError, gatewayIdentity, self.state)
 
 
 class SplitArgumentTests(SynchronousTestCase):
