@@ -76,8 +76,10 @@ GOALS = [
     Goal("visitors", "≥", 0.8, "ours-https", "caddy-ours"),
     *_against("far-0.1", "≥", ssh=1.5, direct=0.8),
     *_against("far-1.1", "≥", ssh=1.5),
-    Goal("far-0.8", "≥", 1, other="far-0.1"),
-    Goal("far-1.8", "≥", 1, other="far-1.1"),
+    # Eight streams no worse than one: within what rounds differ by.
+    Goal("far-0.8", "≥", 0.95, other="far-0.1"),
+    Goal("far-1.8", "≥", 0.95, other="far-1.1"),
+    *_against("far-fast.1", "≥", ssh=1.5, direct=0.8),
     Goal("startup.help", "≤", 80),
     Goal("startup.agent", "≤", 600),
 ]

@@ -49,12 +49,18 @@ def cpuSeconds(roots: Iterable[int]) -> float:
 
 
 def memoryKiB(roots: Iterable[int]) -> float:
-    """Proportional set size of the trees in KiB. The kernel's socket buffers are not in it."""
+    """Anonymous memory of the trees in KiB, what forks share divided among them.
+
+    That is the proportional set size without mapped files, whose share changes with every other
+    process that maps them. The kernel's socket buffers are not in it.
+    """
     total = 0.0
     for pid in descendants(roots):
         try:
             text = Path(f"/proc/{pid}/smaps_rollup").read_text()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        total += sum(float(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+        sizes = {line.split()[0]: float(line.split()[1]) for line in text.splitlines() if line.endswith(" kB")}
+        # Kernels before 5.4 do not tell them apart.
+        total += sizes.get("Pss_Anon:", sizes["Pss:"]) + sizes.get("Pss_Shmem:", 0.0)
     return total

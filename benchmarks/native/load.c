@@ -161,23 +161,37 @@ static void hold(void) {
 }
 
 static int echoes(int fd) {
-    struct timeval limit = {10, 0};
+    struct timeval limit = {5, 0};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     return recv(fd, scratch, 1, 0) == 1;
 }
 
-static void idle(void) {
-    int *all = calloc(connections, sizeof *all), opened = 0, alive = 0;
-    double start = now();
+/* One byte there and back on each, a hundred at a time; how many came back until one did not. */
+static int echoAll(const int *all, const char *data) {
+    int alive = 0;
     for (int i = 0; i < connections; i += 100) {
         int end = i + 100 < connections ? i + 100 : connections;
-        for (int j = i; j < end; j++) say(all[j] = dial(0, 0), "Ex", 2);
-        for (int j = i; j < end; j++) opened += echoes(all[j]);
+        for (int j = i; j < end; j++)
+            if (send(all[j], data, strlen(data), MSG_NOSIGNAL) < 0) return alive;
+        for (int j = i; j < end; j++, alive++)
+            if (!echoes(all[j])) return alive;
+    }
+    return alive;
+}
+
+static void idle(void) {
+    int *all = calloc(connections, sizeof *all), opened = 0, wanted = connections;
+    double start = now();
+    for (connections = 100; opened < wanted; opened += connections) {
+        if (wanted - opened < connections) connections = wanted - opened;
+        for (int i = 0; i < connections; i++) all[opened + i] = dial(0, 0);
+        int alive = echoAll(all + opened, "Ex");
+        if (alive < connections) die("only %d of %d streams opened", opened + alive, wanted);
     }
     printf("{\"opened\":%d,\"seconds\":%.3f}\n", opened, now() - start);
     hold();
-    for (int i = 0; i < connections; i++) alive += send(all[i], "y", 1, MSG_NOSIGNAL) == 1 && echoes(all[i]);
-    printf("{\"alive\":%d}\n", alive);
+    connections = wanted;
+    printf("{\"alive\":%d}\n", echoAll(all, "y"));
 }
 
 static void stall(int reader) {
