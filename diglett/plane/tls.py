@@ -14,8 +14,12 @@ from OpenSSL import SSL
 from diglett.plane.channel import WOULD_BLOCK, Channel
 
 RECORD_MAX = 16_384
+SLICE = 65_536
+"""Bytes that are encrypted before the ciphertext is taken: OpenSSL's buffer keeps the size it once had, and so would
+each of thousands of idle connections."""
 _OVERHEAD = 64
 """More than any cipher adds to a record, bytes."""
+_SLICE_MAX = SLICE + RECORD_MAX + _OVERHEAD * (SLICE // RECORD_MAX + 2)
 CIPHERTEXT_SIZE = 262_144
 _ciphertext = memoryview(bytearray(CIPHERTEXT_SIZE))
 """One for all: it is emptied before anybody else gets to run."""
@@ -136,7 +140,7 @@ class TLSChannel:
         connection = self.connection
         unread = self._unread
         if not unread and not self._ended:
-            size = self._below.readInto(_ciphertext)
+            size = self._below.readInto(_ciphertext[: max(len(view), RECORD_MAX + _OVERHEAD)])
             if size < 0:
                 return WOULD_BLOCK
             if not size:
@@ -174,35 +178,46 @@ class TLSChannel:
             return 0
         if len(parts) > 1 and size <= RECORD_MAX:
             parts = (b"".join(parts),)
-        send = self.connection.send
+        connection = self.connection
+        ciphertext: list[bytes] = []
+        since = 0
         try:
             for part in parts:
-                done = send(part) if part else 0
-                while done < len(part):
-                    done += send(memoryview(part)[done:])
+                length = len(part)
+                done = 0
+                while done < length:
+                    # One record: pyOpenSSL's contexts write no more at a time.
+                    step = connection.send(memoryview(part)[done:] if done else part)
+                    done += step
+                    since += step
+                    if since >= SLICE:
+                        ciphertext.append(connection.bio_read(_SLICE_MAX))
+                        since = 0
         except SSL.Error as error:
             broken = ConnectionAbortedError(f"TLS: {describe(error)}")
             self._below.abort()
             self._soon(lambda: self.broken(broken))
             return 0
-        self._flush(size + _OVERHEAD * (len(parts) + 1 + size // RECORD_MAX))
+        self._flush(since + _OVERHEAD * (len(parts) + 2), ciphertext)
         if self._below.queued:
             self._owed += size
             return 0
         return size
 
-    def _flush(self, expected: int) -> None:
-        """Send what TLS has to send; `expected` is a guess that spares a second look."""
-        connection = self.connection
+    def _flush(self, expected: int, ciphertext: list[bytes] | None = None) -> None:
+        """Send this and what else TLS has to send; `expected` is a guess that spares a second look."""
+        parts = ciphertext or []
         expected = max(expected, 8_192)
         while True:
             try:
-                data = connection.bio_read(expected)
+                data = self.connection.bio_read(expected)
             except SSL.WantReadError:
-                return
-            self._below.write((data,), len(data))
+                break
+            parts.append(data)
             if len(data) < expected:
-                return
+                break
+        if parts:
+            self._below.write(parts, sum(map(len, parts)))
 
     def pauseReading(self) -> None:
         self._reading = False

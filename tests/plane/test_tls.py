@@ -7,7 +7,7 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
-from diglett.plane.tls import CIPHERTEXT_SIZE, describe
+from diglett.plane.tls import CIPHERTEXT_SIZE, SLICE, describe
 from diglett.testing import MemoryPlane, clientTrust, serverContexts
 from diglett.trust.client import GatewayTrust
 from tests.plane.recorder import Recorder
@@ -297,3 +297,28 @@ class StreamTests(TLSTestCase):
         self.client.connection.send(b"old")
         self.client.send()
         self.assertEqual(bytes(recorder.received), b"old")
+
+    def test_slices(self) -> None:
+        """A large write is encrypted in slices, a read takes in no more than it has room for: buffers stay small."""
+        self.handshake()
+        recorder = self.reader(room=65_536)
+        sizes: list[int] = []
+        rooms: list[int] = []
+        write, readInto = self.below.write, self.below.readInto
+
+        def measuredWrite(parts: Any, size: int) -> int:
+            sizes.extend(map(len, parts))
+            return write(parts, size)
+
+        def measuredRead(view: memoryview) -> int:
+            rooms.append(len(view))
+            return readInto(view)
+
+        self.below.write = measuredWrite  # type: ignore[method-assign]
+        self.below.readInto = measuredRead  # type: ignore[method-assign]
+        recorder.write(b"x" * 1_000_000)
+        self.client.connection.sendall(b"x" * 1_000_000)
+        self.client.send()
+        self.assertEqual(len(recorder.received), 1_000_000)
+        self.assertLess(max(sizes), 2 * SLICE)
+        self.assertLessEqual(max(rooms), 65_536)
