@@ -97,7 +97,13 @@ class ChunkReader:
         else:
             match = self._line.match(data, at, at + _LINE_LIMIT)
         if match is None:
-            self._hold(held + data[at : at + _LINE_LIMIT])
+            text = held + data[at : at + _LINE_LIMIT]
+            if self._line is _NEXT and text[:2] == b"\r\n":
+                # The end of the data does not wait for the next size: some
+                # readers (urllib3) tell of a chunk only when they have seen it.
+                self._line, self._held = _FIRST, b""
+                return at + 2 - len(held)
+            self._hold(text)
             return len(data)
         self._held = b""
         self._left = int(match[1], 16)

@@ -139,6 +139,13 @@ class ChunkReaderTests(SynchronousTestCase):
         [piece], _ = ChunkReader(LIMITS, raw=True).feed(data[:-2])
         self.assertIs(piece.obj, data.obj)  # type: ignore[union-attr]
 
+    def test_endOfData(self) -> None:
+        """A chunk is passed on raw with its line end, before anything of the next one has come."""
+        for pieces in ([b"3\r\nabc\r\n"], [b"3\r\nabc", b"\r\n"], [b"3\r\nabc\r", b"\n"], [b"3\r\nabc\r\n2"]):
+            out, _, reader = read(pieces, raw=True)
+            self.assertEqual(out, b"3\r\nabc\r\n", pieces)
+            self.assertFalse(reader.done)
+
     def test_limits(self) -> None:
         """No part of the coding can be made to be kept without end."""
         limits = Limits(trailers=64, trailerFields=2)
