@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import frozen
 from twisted.plugin import IPlugin, getPlugins
@@ -69,12 +70,13 @@ def available(contract: InterfaceClass) -> list[Any]:
     """The plugins of `IAuthenticatorPlugin` or `IRegistrarPlugin`, by name."""
     import diglett.plugins
 
-    return sorted(getPlugins(contract, diglett.plugins), key=lambda plugin: plugin.name)
+    return sorted(getPlugins(cast(Any, contract), diglett.plugins), key=lambda plugin: plugin.name)
 
 
 def openAuthenticator(spec: str, context: PluginContext) -> IAuthenticator:
     """The authenticator of a `name:argument` string, not started yet; `UsageError` if there is none."""
-    return _open(IAuthenticatorPlugin, IAuthenticator, "authenticator", spec, context)
+    made: IAuthenticator = _open(IAuthenticatorPlugin, IAuthenticator, "authenticator", spec, context)
+    return made
 
 
 def openRegistrars(specs: Sequence[str], context: PluginContext) -> list[tuple[str, IRegistrar]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter, OrderedDict
-from typing import TYPE_CHECKING, Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.logger import Logger
@@ -64,7 +65,7 @@ class Backoff:
         count, when = self._failures[key]
         if count <= self._free:
             return 0.0
-        pause = min(2.0 ** min(count - self._free - 1, 30), self._longest)
+        pause: float = min(2.0 ** min(count - self._free - 1, 30), self._longest)
         return max(0.0, when + pause - now)
 
     def _remembered(self, key: str, now: float) -> float:
@@ -148,7 +149,7 @@ class GuardedAuthenticator:
             return result
 
         def refused(failure: Failure) -> Failure:
-            if failure.check(LoginRefused) and failure.value.permanent:
+            if isinstance(failure.value, LoginRefused) and failure.value.permanent:
                 self._backoff.failed(peer)
                 self._log.info(
                     "login from {peer} refused: {reason}", peer=peer, reason=failure.getErrorMessage()
@@ -163,7 +164,7 @@ class GuardedAuthenticator:
         """The account as it is now."""
 
         def refused(failure: Failure) -> Failure:
-            if failure.check(LoginRefused) and failure.value.permanent:
+            if isinstance(failure.value, LoginRefused) and failure.value.permanent:
                 self._log.info(
                     "{account} is no longer allowed: {reason}",
                     account=account.id,
@@ -205,7 +206,7 @@ class GuardedAuthenticator:
             "the authenticator could not {what} ({whom}): {type}: {reason}",
             what=what,
             whom=whom or "-",
-            type=failure.type.__name__,
+            type=type(failure.value).__name__,
             reason=failure.getErrorMessage(),
         )
 

@@ -7,8 +7,9 @@ waits for it any more, and takes any exception for a no.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 from zope.interface import Attribute, Interface

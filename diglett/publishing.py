@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, FirstError, maybeDeferred
 from twisted.logger import Logger
@@ -79,7 +80,7 @@ class Publication:
             await DeferredList([part.standing for part in self._parts], fireOnOneErrback=True, consumeErrors=True)
         except FirstError as first:
             first.subFailure.raiseException()
-        leases = [part.standing.result for part in self._parts]
+        leases: list[Any] = [part.standing.result for part in self._parts]
         self.urls = tuple(dict.fromkeys(url for lease in leases for url in lease.urls))
         return self
 
@@ -234,4 +235,4 @@ def _noAnswer(_: Any, timeout: float) -> None:
 def _reason(failure: Failure) -> str:
     if failure.check(DiglettError, NoAnswer):
         return failure.getErrorMessage()
-    return f"{failure.type.__name__}: {failure.getErrorMessage()}"
+    return f"{type(failure.value).__name__}: {failure.getErrorMessage()}"

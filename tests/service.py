@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from treq.testing import RequestTraversalAgent
 from twisted.web.resource import Resource

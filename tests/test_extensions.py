@@ -83,13 +83,14 @@ class ExtensionsTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """An unknown name is an error that names the nearest one, or all there are."""
-        self.assertIn("did you mean tokens?", str(self.assertRaises(UsageError, openAuthenticator, "token", self.context)))
+        error = self.assertRaises(UsageError, openAuthenticator, "token", self.context)
+        self.assertIn("did you mean tokens?", str(error))
         error = self.assertRaises(UsageError, openRegistrars, ["zzz:secret"], self.context)
         self.assertIn("print", str(error))
         self.assertNotIn("secret", str(error))
 
     def test_dropIn(self) -> None:
-        """A third party's module is found once it lies in a plugin folder; its argument is all after the first colon."""
+        """A third party's module is found once it lies in a plugin folder; its argument is all after a colon."""
         name = self.dropIn(THIRD_PARTY)
         openRegistrars(["theirs:https://x:1/y"], self.context)
         self.assertEqual(sys.modules[f"diglett.plugins.{name}"].made, ["https://x:1/y"])

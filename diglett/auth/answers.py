@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from diglett.accounts import Limits
 from diglett.auth.tokenfile import checkPattern

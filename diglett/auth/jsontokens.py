@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
 import jwt
 from zope.interface import implementer
@@ -101,8 +102,13 @@ class JsonWebTokens:
                 audience=self._audience,
                 issuer=self._issuer,
                 # The times are compared below, by the gateway's clock.
-                options={"require": ["exp", "aud", "sub"], "verify_exp": False, "verify_nbf": False, "verify_iat": False},
-            )  # fmt: skip
+                options={
+                    "require": ["exp", "aud", "sub"],
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                },
+            )
             self._checkTimes(claims, now)
             return Account(
                 accountId(claims["sub"]),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jwt
 from attrs import frozen
@@ -144,7 +145,7 @@ class UrlKeys:
     def _failed(self, failure: Failure) -> None:
         if failure.check(CancelledError):
             return
-        reason = failure.getErrorMessage() or failure.type.__name__
+        reason = failure.getErrorMessage() or type(failure.value).__name__
         self._log.error("cannot get keys from {url}: {reason}", url=self._url, reason=reason)
 
     def _over(self, _: None) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Callable
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 from zope.interface import implementer

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Mapping
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from twisted.internet.endpoints import UNIXClientEndpoint
@@ -159,4 +160,5 @@ def _socketAgent(reactor: Any, path: str) -> Agent:
         def endpointForURI(self, uri: URI) -> UNIXClientEndpoint:
             return UNIXClientEndpoint(reactor, path, timeout=5)
 
-    return Agent.usingEndpointFactory(reactor, AtSocket())
+    agent: Agent = Agent.usingEndpointFactory(reactor, AtSocket())
+    return agent

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
@@ -66,9 +67,10 @@ class Runtime:
         return ask(lambda: self._say(line), 5.0, self._reactor)
 
     async def _say(self, line: str) -> str:
-        talk: _Talk = await self._endpoint.connect(Factory.forProtocol(_Talk))
+        talk: Any = await self._endpoint.connect(Factory.forProtocol(_Talk))
         talk.transport.write(line.encode("ascii") + b"\n")
-        return await talk.answer
+        answer: str = await talk.answer
+        return answer
 
     async def entries(self, path: str) -> dict[str, str]:
         """What a map has at this moment."""
@@ -104,6 +106,8 @@ def _changes(path: str, old: Mapping[str, str], new: Mapping[str, str]) -> Itera
 
 class _Talk(Protocol):
     """One question; the answer ends with the connection."""
+
+    transport: Any
 
     def __init__(self) -> None:
         self.answer: Deferred[str] = Deferred(lambda _: self.transport.abortConnection())

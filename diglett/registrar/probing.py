@@ -63,7 +63,7 @@ class Probe:
             arrived: Deferred[None] = Deferred()
             reached.addCallback(_pass, arrived)
             visit = ask(lambda: self._visit(registration), _VISIT, self.reactor)
-            visit.addErrback(lambda failure: failure.getErrorMessage() or failure.type.__name__)
+            visit.addErrback(_reason)
             _, first = await DeferredList([arrived, visit], fireOnOneCallback=True, consumeErrors=True)
             visit.cancel()
             if first == 0 or reached.called:
@@ -83,8 +83,12 @@ class Probe:
         tls = self.tls or registration.kind == "tls"
         door = wrapClientTLS(_AnyCertificate(registration.fqdn), self.door) if tls else self.door
         ended: Deferred[str] = Deferred(lambda _: visitor.leave())
-        visitor = await door.connect(Factory.forProtocol(lambda: _Visitor(registration, ended)))
+        visitor: Any = await door.connect(Factory.forProtocol(lambda: _Visitor(registration, ended)))
         return await ended
+
+
+def _reason(failure: Failure) -> str:
+    return failure.getErrorMessage() or type(failure.value).__name__
 
 
 def _pass(result: Any, onward: Deferred[None]) -> Any:
@@ -95,6 +99,8 @@ def _pass(result: Any, onward: Deferred[None]) -> Any:
 @implementer(IHandshakeListener)
 class _Visitor(Protocol):
     """Asks for the name, and reads no more than the first line of the answer."""
+
+    transport: Any
 
     def __init__(self, registration: Registration, ended: Deferred[str]) -> None:
         self._registration = registration

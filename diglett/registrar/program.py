@@ -25,7 +25,7 @@ _AT_ONCE = 4
 
 
 def create(argument: str, context: PluginContext) -> Program:
-    """`PROGRAM ARGUMENT...[,timeout=SECONDS][,url=URL][,probe=URL]`; words are split as in a shell, which is not used."""
+    """`PROGRAM ARGUMENT...[,timeout=SECONDS][,url=URL][,probe=URL]`; quotes work, but there is no shell."""
     command, options = splitArgument(argument, dict.fromkeys((*routing.OPTIONS, "timeout")))
     if not command:
         raise UsageError("exec needs a program: exec:/usr/local/bin/publish")

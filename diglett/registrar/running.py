@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
@@ -57,6 +58,8 @@ def run(reactor: Any, command: Sequence[str], document: bytes, timeout: float) -
 
 
 class _Program(ProcessProtocol):
+    transport: Any
+
     def __init__(self, document: bytes) -> None:
         self._document = document
         self._output = {1: b"", 2: b""}
@@ -83,7 +86,8 @@ class _Program(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         if not self._ended.called:
-            self._ended.callback(Outcome(reason.value.exitCode, self._output[1], self._output[2]))
+            ended: Any = reason.value
+            self._ended.callback(Outcome(ended.exitCode, self._output[1], self._output[2]))
 
     def _kill(self) -> None:
         try:

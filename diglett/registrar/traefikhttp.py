@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterable
+from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.web.resource import Resource
 from twisted.web.server import Site
@@ -46,7 +47,8 @@ def create(argument: str, context: PluginContext) -> TraefikHttp:
     if endpoint.isdigit():
         endpoint = f"tcp:{endpoint}:interface=127.0.0.1"
     secret = readSecret(single(options, "secret-file", "") or None, VARIABLE)
-    local = endpoint.startswith("unix:") or any(f"interface={host}" in endpoint for host in ("127.", "localhost", r"\:\:1"))
+    loopback = (f"interface={host}" for host in ("127.", "localhost", r"\:\:1"))
+    local = endpoint.startswith("unix:") or any(interface in endpoint for interface in loopback)
     if secret is None and not local:
         raise UsageError(
             f"traefik-http:{endpoint} can be reached from elsewhere: add :interface=127.0.0.1, or a secret "
@@ -171,7 +173,7 @@ class TraefikHttp:
         since = self._clock.seconds() - _STOPPING
         self._note(name for name, when in self._left.items() if when >= since)
         if self._port is not None:
-            await self._port.stopListening()
+            await maybeDeferred(self._port.stopListening)
 
     async def publish(self, registration: Registration) -> Lease:
         """Put it into the document, and wait until Traefik has fetched that."""

@@ -86,7 +86,8 @@ class HtpasswdTests(SynchronousTestCase):
     def test_refused(self) -> None:
         """Anything else is refused."""
         made = self.started()
-        for token in (None, "", "alice", "alice:", "alice:open", "carol:open sesame", ":", "alice:\x00", "alice:\udcff"):
+        bad = (None, "", "alice", "alice:", "alice:open", "carol:open sesame", ":", "alice:\x00", "alice:\udcff")
+        for token in bad:
             self.failureResultOf(self.login(made, token), LoginRefused)
 
     def test_unknownUserTakesTheSameWork(self) -> None:

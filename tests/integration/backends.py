@@ -55,7 +55,7 @@ class _Http(Protocol):
 class Backend:
     """A tunnel's port; `registration` describes it, and offers what a gateway offers."""
 
-    def __init__(self, test: Any, name: str, domain: str = "gateway.test", kind: str = "http", context: Any = None) -> None:
+    def __init__(self, test: Any, name: str, domain: str, kind: str = "http", context: Any = None) -> None:
         self.name = name
         self.lost: list[str] = []
         self.visitors: set[Any] = set()

@@ -7,8 +7,9 @@ import shutil
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred

@@ -97,9 +97,10 @@ class CaddyTests(CaddyTestCase):
     async def test_servers(self) -> None:
         """With several HTTP servers one has to be named."""
         await self.caddyWithAdmin()
-        extra = json.dumps({"listen": ["unix//%s/extra.sock" % self.short], "automatic_https": {"disable": True}})
+        extra = json.dumps({"listen": [f"unix/{self.short}/extra.sock"], "automatic_https": {"disable": True}})
         status, body = await self.admin(
-            "/config/apps/http/servers/extra", "--request", "PUT", "--header", "Content-Type: application/json", "--data", extra
+            "/config/apps/http/servers/extra", "--request", "PUT",
+            "--header", "Content-Type: application/json", "--data", extra,
         )  # fmt: skip
         self.assertEqual(status, 200, body)
         for wrong in ("", ",server=bakc"):
