@@ -115,9 +115,16 @@ def makeService(options: Options) -> IService:
     from diglett.gateway.service import makeGateway
 
     try:
-        return makeGateway(options.config)
+        return makeGateway(options.config, _admin)
     except DiglettError as error:
         _giveUp(str(error), 2 if isinstance(error, UsageError) else 1)
+
+
+def _admin(snapshot: Any) -> Any:
+    """Make the admin site, which alone needs twisted.web, when it is asked for."""
+    from diglett.admin.site import adminSite
+
+    return adminSite(snapshot)
 
 
 def _checkEndpoint(option: str, text: str | None) -> None:

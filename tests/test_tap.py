@@ -131,7 +131,7 @@ class ServiceTests(SynchronousTestCase):
     def make(self, outcome: object) -> object:
         """Make the service where the gateway gives, or raises, `outcome`."""
 
-        def makeGateway(config: GatewayConfig) -> object:
+        def makeGateway(config: GatewayConfig, admin: object = None) -> object:
             self.assertEqual(config, GatewayConfig())
             if isinstance(outcome, Exception):
                 raise outcome

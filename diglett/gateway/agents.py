@@ -45,6 +45,10 @@ class Agents:
         self._sessions: set[Session] = set()
         self._whenEmpty: Deferred[None] | None = None
         self._closed = False
+        self.total = 0
+        """Links established so far."""
+        self.refused = 0
+        """Connections and handshakes turned away so far."""
 
     # ---- arrivals ------------------------------------------------------------------------------------------------
 
@@ -74,6 +78,7 @@ class Agents:
             self._arrivals[arrival] = address
             self._perAddress[address] += 1
             return arrival
+        self.refused += 1
         log.warn("{address}: turned away: {why}", address=address, why=why)
         channel.abort()
         return None
@@ -99,10 +104,12 @@ class Agents:
         if most is not None and sum(1 for each in self._of(session.account.id)) >= most:
             raise Refused(f"{session.account.id} may have at most {most} agents", code="limit")
         self._sessions.add(session)
+        self.total += 1
 
     def left(self, session: Session) -> None:
         """It has ended."""
         self._begun.discard(session)
+        self.refused += session not in self._sessions
         self._sessions.discard(session)
         if not self._begun and self._whenEmpty is not None:
             self._whenEmpty.callback(None)
@@ -116,6 +123,16 @@ class Agents:
 
     def _of(self, account: str) -> list[Session]:
         return [session for session in self._sessions if session.account.id == account]
+
+    @property
+    def handshakes(self) -> int:
+        """Agents that are just coming in."""
+        return len(self._arrivals)
+
+    @property
+    def draining(self) -> bool:
+        """The gateway stops."""
+        return self._closed
 
     def __iter__(self) -> Any:
         return iter(self._sessions)

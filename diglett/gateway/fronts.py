@@ -52,6 +52,11 @@ class Fronts:
         if self._front is not None:
             self._front.close()
 
+    @property
+    def visitors(self) -> int:
+        """Connections at both fronts now."""
+        return self._front.visitors if self._front is not None else 0
+
     def urls(self, fqdn: str, kind: str) -> tuple[str, ...]:
         """Where a name is reached, best first."""
         if kind == "tcp":

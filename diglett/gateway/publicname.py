@@ -16,6 +16,7 @@ from diglett.gateway.ingress.port import PortIngress
 from diglett.interfaces import Registration
 from diglett.plane.channel import Channel, Listener
 from diglett.publishing import Publication, Publisher
+from diglett.status import NameStatus
 from diglett.wire.mux import Mux
 from diglett.wire.opening import Opening
 from diglett.wire.stream import Endpoint, Stream
@@ -101,6 +102,10 @@ class PublicName:
             except Refused as refused:
                 error = refused
         raise error
+
+    def status(self) -> NameStatus:
+        """How it is now."""
+        return NameStatus(name=self.name, kind=self.kind, urls=self.urls, agents=len(self.holdings))
 
     # ---- publishing ----------------------------------------------------------------------------------------------
 

@@ -12,9 +12,11 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from diglett import __version__
 from diglett.config.gateway import GatewayConfig
 from diglett.errors import DiglettError, UsageError
 from diglett.extensions import openAuthenticator, openRegistrars
@@ -31,6 +33,7 @@ from diglett.plane.fast import FastPlane
 from diglett.plane.limits import raiseDescriptorLimit
 from diglett.publishing import Publisher
 from diglett.state import ensureFolder, stateFolder
+from diglett.status import GatewayStatus
 from diglett.trust.authority import LocalAuthority
 from diglett.trust.clients import clientNameOf
 from diglett.trust.credentials import loadCredentials
@@ -45,22 +48,31 @@ DRAIN_LIMIT = 30.0
 """Seconds that running streams have to finish when the gateway stops."""
 
 
+AdminSite = Callable[[Callable[[], GatewayStatus]], Any]
+"""Makes the admin endpoint's factory from what gives a snapshot."""
+
+
 class GatewayService(Service):
     """`started` fires when everything listens, or fails with why it could not."""
 
-    def __init__(self, reactor: Any, config: GatewayConfig, announce: Callable[[str], None]) -> None:
+    def __init__(
+        self, reactor: Any, config: GatewayConfig, announce: Callable[[str], None], admin: AdminSite | None = None
+    ) -> None:
         self.started: Deferred[None] = Deferred()
         self.agentPort = 0
         """Where agents connect, once started; 0 when that is no TCP port."""
         self._reactor = reactor
         self._config = config
         self._announce = announce
+        self._admin = admin
         self._plane: Any = None
         self._listeners: list[Listener] = []
         self._authenticator: Any = None
         self._publisher: Publisher | None = None
         self._agents: Agents | None = None
         self._fronts: Fronts | None = None
+        self._registry: Registry | None = None
+        self._started = 0.0
         self._reload: LoopingCall | None = None
 
     # ---- start ---------------------------------------------------------------------------------------------------
@@ -127,11 +139,38 @@ class GatewayService(Service):
         self.agentPort = portOf(listener)
         for description, option, accept in fronts.start(registry, agents):
             fronts.listening(option, await self._open(description, option, plane.listen(description, accept)))
+        self._started = self._reactor.seconds()
+        self._registry = registry
+        if config.admin is not None:
+            await self._listenAdmin(config.admin)
         self._reload = LoopingCall(_reloadCertificates, (agentContexts, frontTls))
         self._reload.clock = self._reactor
         self._reload.start(RELOAD, now=False)
         for line in banner(config, listener, fronts, agentContexts.fingerprint, authority, authenticator):
             self._announce(line)
+
+    async def _listenAdmin(self, description: str) -> None:
+        if self._admin is None:
+            raise UsageError("there is no admin site in this program")
+        listening = serverFromString(self._reactor, description).listen(self._admin(self.status))
+        await self._open(description, "admin", listening.addCallback(_AdminPort))
+
+    def status(self) -> GatewayStatus:
+        """How everything is at this moment; only once started."""
+        agents, fronts, registry = self._agents, self._fronts, self._registry
+        assert agents is not None and fronts is not None and registry is not None
+        return GatewayStatus(
+            version=__version__,
+            domain=self._config.domain,
+            uptime=self._reactor.seconds() - self._started,
+            draining=agents.draining,
+            agents=tuple(session.status() for session in agents),
+            names=tuple(public.status() for public in registry),
+            handshakes=agents.handshakes,
+            visitors=fronts.visitors,
+            agentsTotal=agents.total,
+            refusedTotal=agents.refused,
+        )
 
     async def _open(self, description: str, option: str, listening: Deferred[Listener]) -> Listener:
         try:
@@ -177,6 +216,22 @@ class GatewayService(Service):
             self._plane.close()
 
 
+class _AdminPort:
+    """A port of Twisted's, as a listener: the admin site is not on the data path."""
+
+    def __init__(self, port: Any) -> None:
+        self._port = port
+
+    def address(self) -> Any:
+        return self._port.socket.getsockname()
+
+    def pause(self) -> None:
+        """It stays open to the end, so that stopping can be watched."""
+
+    def close(self) -> Any:
+        return self._port.stopListening()
+
+
 def _reloadCertificates(contexts: Sequence[ServerContexts]) -> None:
     for each in contexts:
         try:
@@ -191,12 +246,12 @@ def _why(error: Exception) -> str:
     return getattr(inner, "strerror", None) or str(inner)
 
 
-def makeGateway(config: GatewayConfig) -> Service:
+def makeGateway(config: GatewayConfig, admin: AdminSite | None = None) -> Service:
     """For `twistd`: stops the process with status 1 when the gateway cannot start."""
     from twisted.internet import reactor
 
     clock: Any = reactor
-    service = GatewayService(reactor, config, _printLine)
+    service = GatewayService(reactor, config, _printLine, admin)
 
     def giveUp(failure: Any) -> None:
         clock.addSystemEventTrigger("after", "shutdown", _exitWithFailure)

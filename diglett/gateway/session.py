@@ -17,6 +17,7 @@ from diglett.gateway.registry import Registry
 from diglett.link.arrival import Arrival
 from diglett.link.link import Link
 from diglett.names import normalizeName
+from diglett.status import AgentStatus
 from diglett.wire.handshake.gateway import Pending
 from diglett.wire.messages import Login, Register, Registered
 from diglett.wire.mux import Mux
@@ -68,6 +69,7 @@ class Session:
         self._over = False
         self._draining = False
         self._expiry: Any = None
+        self._since = 0.0
         self.account: Account = Account("")
         self.agent = ""
         self.label = arrival.label
@@ -150,6 +152,7 @@ class Session:
             self._arrival.refuse(error)
             self._end()
             return
+        self._since = self._context.clock.seconds()
         link = self._link = self._arrival.establish(self)
         log.info(
             "{label}: {account} is connected: {names}",
@@ -194,6 +197,20 @@ class Session:
     def streamCount(self) -> int:
         """Live streams."""
         return len(self._link.mux.streams) if self._link is not None else 0
+
+    def status(self) -> AgentStatus:
+        """How it is now; only of an established one."""
+        assert self._link is not None
+        mux = self._link.mux
+        return AgentStatus(
+            account=self.account.id,
+            address=self.label,
+            connected=self._context.clock.seconds() - self._since,
+            names=tuple(public.name for public in self.held),
+            streams=len(mux.streams),
+            undelivered=mux.undelivered,
+            roundTrip=mux.growth.roundTrip or None,
+        )
 
     @property
     def held(self) -> list[PublicName]:

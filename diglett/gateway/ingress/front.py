@@ -38,6 +38,11 @@ class HttpFront:
         self._visitors.add(visitor)
         visitor.start()
 
+    @property
+    def visitors(self) -> int:
+        """Connections now."""
+        return len(self._visitors)
+
     def forget(self, visitor: HttpVisitor) -> None:
         """It is over."""
         self._visitors.discard(visitor)
