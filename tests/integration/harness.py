@@ -18,6 +18,7 @@ from twisted.trial.itrial import IReporter
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.integration.components import LIMIT, find
+from tests.sources import PACKAGE
 
 T = TypeVar("T")
 
@@ -160,9 +161,9 @@ class ProcessTestCase(SynchronousTestCase):
         return result
 
     def environment(self, **more: str) -> dict[str, str]:
-        """A clean environment: nothing of the developer's own tunnels or state is in it."""
+        """A clean environment: nothing of the developer's own tunnels or state is in it, and the code is that tested."""
         kept = {key: os.environ[key] for key in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if key in os.environ}
-        return {**kept, "HOME": str(self.folder), "LANG": "C.UTF-8", **more}
+        return {**kept, "HOME": str(self.folder), "LANG": "C.UTF-8", "PYTHONPATH": str(PACKAGE.parent), **more}
 
     def launch(self, *words: str | Path, **environment: str) -> Program:
         """Start a program and see to its end, which is nobody's business."""
@@ -170,14 +171,14 @@ class ProcessTestCase(SynchronousTestCase):
         self.addCleanup(program.kill)
         return program
 
-    def launchOurs(self, *words: str | Path, status: int = 0, **environment: str) -> Program:
-        """Start a program of ours: asked to stop, it must do so with this status, and must not have had trouble."""
+    def launchOurs(self, *words: str | Path, **environment: str) -> Program:
+        """Start a program of ours: asked to stop, it must do so with status 0, and it must not have had trouble."""
         program = self.started((sys.executable, *words), environment)
 
         def end() -> None:
             try:
                 if program.running:
-                    self.assertEqual(program.stop(), status, f"when asked to stop: {words}")
+                    self.assertEqual(program.stop(), 0, f"when asked to stop: {words}")
                 self.assertNotRegex(program.out + program.err, TROUBLE)
             finally:
                 program.kill()

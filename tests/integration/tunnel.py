@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import ssl
 from pathlib import Path
 
@@ -61,15 +60,12 @@ class TunnelTestCase(ProcessTestCase):
     def gateway(
         self, *options: str | Path, state: str = "state", domain: str = "localhost", ports: tuple[str, ...] = ()
     ) -> Gateway:
-        """Start a gateway on free ports of loopback. `ports` is where to listen for agents, https and http instead.
-
-        Asked to stop it does so in order, and ends as every twistd does: by the signal itself.
-        """
+        """Start a gateway on free ports of loopback. `ports` is where to listen for agents, https and http instead."""
         listen, https, http = ports or (LOOPBACK,) * 3
         folder = self.folder / state
         program = self.launchOurs(
             "-c", SERVER, "--listen", listen, "--https", https, "--http", http, "--domain", domain, *options,
-            status=-signal.SIGTERM, DIGLETT_STATE=str(folder),
+            DIGLETT_STATE=str(folder),
         )  # fmt: skip
         return Gateway(program, folder, domain)
 
