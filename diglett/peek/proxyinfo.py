@@ -28,7 +28,7 @@ class ProxyInfo:
     destination: Address | None = None
     """What the visitor connected to, or None."""
     local: bool = False
-    """The proxy speaks for itself: a health check, as a rule. Then, too, the connection's own address is all there is."""
+    """The proxy speaks for itself, as in a health check: then, too, the connection's own address is all there is."""
     authority: str | None = None
     """The host that the visitor asked the proxy for (SNI), where that is a name."""
 

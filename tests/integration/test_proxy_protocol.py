@@ -200,7 +200,8 @@ class HaproxyTests(ProxyProtocolTestCase):
         port = freePort()
         await self.haproxy(
             f"listen l\n bind 127.0.0.1:{port} accept-proxy\n mode http\n"
-            ' http-request return status 200 content-type text/plain lf-string "[%[src] %[src_port] %[dst] %[dst_port]]"\n',
+            " http-request return status 200 content-type text/plain"
+            ' lf-string "[%[src] %[src_port] %[dst] %[dst_port]]"\n',
             port,
         )
         for encode in (encodeProxyV1, encodeProxyV2):

@@ -4,65 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from io import BytesIO, FileIO
+from io import FileIO
 from typing import Any
 
 from twisted.internet.interfaces import IPullProducer
 from twisted.web.http import datetimeToString, stringToDatetime
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request, Site
+from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from diglett.agent.files.finding import Files, Found
 from diglett.agent.files.kinds import LOOK, contentType
 from diglett.agent.files.pages import POLICY, listingPage, problemPage, quoted
+from diglett.agent.files.quiet import QuietSite
 from diglett.agent.files.ranges import chooseRange, isUnchanged
 
 INDEXES = ("index.html", "index.htm")
 """Files shown in place of a folder's listing."""
-TIMEOUT = 60.0
-"""Seconds that a connection may be idle between requests."""
-BODY_MAX = 16 * 1_048_576
-"""Bytes of a request's body, which nobody wants, that are read and dropped."""
 _CHUNK = 65_536
 _LATEST = 253_402_300_799
 """The last second of the year 9999: no date of HTTP is later."""
 
 
-class FolderSite(Site):
-    """Serves what `files` finds. No access log, no timer of its own, and HTTP/1.1 only."""
-
-    noisy = False
+class FolderSite(QuietSite):
+    """Serves what `files` finds."""
 
     def __init__(self, files: Files, reactor: Any) -> None:
-        super().__init__(FolderResource(files), FolderRequest, timeout=TIMEOUT, reactor=reactor)
-
-    def startFactory(self) -> None:
-        """No log to open."""
-
-    def stopFactory(self) -> None:
-        """No log to close."""
-
-    def log(self, request: Any) -> None:
-        """The gateway knows its visitors; nobody else needs to."""
-
-    def acceptableProtocols(self) -> list[bytes]:
-        return [b"http/1.1"]
-
-
-class FolderRequest(Request):
-    """A request whose body is dropped as it comes, where Twisted would keep it in a file."""
-
-    defaultContentType = None
-    _dropped = 0
-
-    def gotLength(self, length: int | None) -> None:
-        self.content = BytesIO()
-
-    def handleContentChunk(self, data: bytes) -> None:
-        self._dropped += len(data)
-        if self._dropped > BODY_MAX:
-            self.channel.loseConnection()
+        super().__init__(FolderResource(files), reactor)
 
 
 class FolderResource(Resource):

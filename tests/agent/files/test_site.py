@@ -12,7 +12,8 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from diglett.agent.files.finding import Files
-from diglett.agent.files.site import BODY_MAX, TIMEOUT, FolderSite
+from diglett.agent.files.quiet import BODY_MAX, TIMEOUT
+from diglett.agent.files.site import FolderSite
 
 WHEN = 1_700_000_000
 
@@ -211,8 +212,8 @@ class SiteTests(SynchronousTestCase):
     def test_hidden(self) -> None:
         """No spelling gets what is hidden or outside."""
         for path in (
-            "/.secret", "/%2esecret", "/site/../.secret", "/../", "/..%2f..%2fetc/passwd", "/%2e%2e/", "/site/%2e%2e/a.txt",
-            "/a.txt%00", "/%2fetc%2fpasswd", "//etc/passwd", "/site%2findex.html", "/.", "/..", "/%ff%fe", "*",
+            "/.secret", "/%2esecret", "/site/../.secret", "/../", "/..%2f..%2fetc/passwd", "/%2e%2e/",
+            "/site/%2e%2e/a.txt", "/a.txt%00", "/%2fetc%2fpasswd", "//etc/passwd", "/site%2findex.html", "/.", "/..", "/%ff%fe", "*",
             "http://x/a.txt",
         ):  # fmt: skip
             answer = self.ask(path)
