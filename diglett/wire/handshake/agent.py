@@ -14,7 +14,7 @@ from automat import TypeMachineBuilder
 
 from diglett.errors import DiglettError, ProtocolError, Refused, VersionMismatch
 from diglett.wire.codec import Frame, PrefaceReader, encodePreface
-from diglett.wire.frames import Kind, encodeFrame
+from diglett.wire.frames import EXTENSIONS, Kind, encodeFrame
 from diglett.wire.messages import (
     Established,
     Hello,
@@ -22,6 +22,7 @@ from diglett.wire.messages import (
     Register,
     Registered,
     checkRegistrations,
+    decodeJson,
     decodeRefusal,
 )
 
@@ -90,6 +91,10 @@ def _machine() -> Callable[[Applicant], Handshake]:
         flight.append(encodeFrame(Kind.FINISH_REGISTER, 0))
         applicant.send(b"".join(flight))
 
+    def expect(frame: Frame, id: int) -> None:
+        if frame.id != id:
+            raise ProtocolError("the gateway answered out of order")
+
     @greeting.upon(Handshake.greeted).to(proving)
     def remember(machine: Handshake, applicant: Applicant, hello: Hello) -> None:
         applicant.heard = hello
@@ -98,6 +103,11 @@ def _machine() -> Callable[[Applicant], Handshake]:
     @proving.upon(Handshake.accepted).to(claiming)
     def loggedIn(machine: Handshake, applicant: Applicant, frame: Frame) -> None:
         """The account's name is for the gateway's log; we do not need it."""
+        try:
+            expect(frame, 0)
+            decodeJson(frame.payload)
+        except ProtocolError as error:
+            machine.refused(error)
 
     @claiming.upon(Handshake.accepted).loop()
     def granted(machine: Handshake, applicant: Applicant, frame: Frame) -> None:
@@ -105,10 +115,10 @@ def _machine() -> Callable[[Applicant], Handshake]:
         assert registered is not None and applicant.heard is not None
         try:
             if len(registered) < len(applicant.wanted):
-                if frame.id != len(registered) + 1:
-                    raise ProtocolError("the gateway answered out of order")
+                expect(frame, len(registered) + 1)
                 registered.append(Registered.decode(frame.payload))
             else:
+                expect(frame, 0)
                 machine._agreed(Outcome(applicant.heard, registered, Established.decode(frame.payload)))
         except ProtocolError as error:
             machine.refused(error)
@@ -133,7 +143,6 @@ def _machine() -> Callable[[Applicant], Handshake]:
         for late in (Handshake.refused, Handshake.lost, Handshake.accepted, Handshake.greeted):
             state.upon(late).loop().returns(None)
     return builder.build()
-
 
 
 _newMachine = _machine()
@@ -202,7 +211,7 @@ class AgentHandshake:
             self._machine.accepted(frame)
         elif frame.kind == Kind.ERROR:
             self._machine.refused(decodeRefusal(frame.payload))
-        else:
+        elif frame.kind not in EXTENSIONS:
             raise ProtocolError(f"a frame of kind {frame.kind} in the handshake")
         return True
 
