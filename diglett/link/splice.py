@@ -83,6 +83,8 @@ class Splice:
     def _ended(self, half: int) -> None:
         self._over |= half
         if self._over == _ALL:
+            # The channel sees to the rest of its queue alone, and tells nobody.
+            self.mux.abandon(self.stream)
             self._channel.close()
 
 

@@ -1,0 +1,1 @@
+"""Links, arrivals, dialling and splices, over memory."""
