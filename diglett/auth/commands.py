@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 from attrs import evolve
@@ -221,7 +221,7 @@ def _when(text: str, now: float) -> float:
         moment = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
     except ValueError:
         raise UsageError(f"--expires {text!r} is neither a duration (30d, 12h, 2w, 45m) nor a date") from None
-    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
     if seconds <= now:
         raise UsageError(f"--expires {text} is in the past")
     return seconds

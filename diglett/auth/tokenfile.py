@@ -8,7 +8,7 @@ import re
 import secrets
 import sys
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime, timezone
 from difflib import get_close_matches
 from typing import Any
 
@@ -125,7 +125,7 @@ def render(users: tuple[User, ...]) -> str:
 
 def timeText(seconds: float) -> str:
     """A point in time as TOML and people write it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def withToken(users: tuple[User, ...], user: User, token: Token) -> tuple[User, ...]:
@@ -190,7 +190,7 @@ def _time(value: Any, where: str) -> float | None:
         value = datetime(value.year, value.month, value.day)
     if not isinstance(value, datetime):
         raise UsageError(f"{where}: expires must be a date or a time, such as 2030-01-31T12:00:00Z")
-    return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).timestamp()
 
 
 def _limit(table: Mapping[str, Any], option: str, where: str) -> int | None:
