@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 from tests.integration.components import Running, freePort
+from tests.integration.registrar.documented import documented
 from tests.integration.registrar.stores import StoreTests, TraefikTestCase
 
 
@@ -15,11 +16,7 @@ class EtcdTests(StoreTests, TraefikTestCase):
         super().setUp()
         self.port, self.peers = freePort(), freePort()
         self.spec = f"traefik-etcd:http://127.0.0.1:{self.port}"
-        self.provider = f"""\
-  etcd:
-    endpoints: ["127.0.0.1:{self.port}"]
-    rootKey: traefik
-"""
+        self.provider = documented("traefik-etcd.yml", {":2379": f":{self.port}"})
 
     async def store(self) -> Running:
         client, peer = (f"http://127.0.0.1:{port}" for port in (self.port, self.peers))

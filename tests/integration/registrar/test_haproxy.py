@@ -8,45 +8,8 @@ import os
 from diglett.errors import Refused, UsageError
 from diglett.extensions import openRegistrars
 from tests.integration.components import Running, freePort
+from tests.integration.registrar.documented import documented
 from tests.integration.registrar.support import RegistrarTestCase
-
-CONFIGURATION = """\
-global
-    stats socket %(short)s/admin.sock mode 600 level admin
-    stats timeout 1m
-    maxconn 200
-defaults
-    mode http
-    timeout connect 3s
-    timeout client 60s
-    timeout server 60s
-    timeout tunnel 1h
-frontend https
-    bind 127.0.0.1:%(https)d ssl crt %(folder)s/bundle.pem alpn h2,http/1.1
-    http-request set-header X-Forwarded-Proto https
-    http-request set-header X-Forwarded-For %%[src]
-    http-request set-var(txn.port) req.hdr(host),field(1,:),lower,map(%(folder)s/names.map)
-    http-request return status 404 content-type text/plain string "no such tunnel\\n" unless { var(txn.port) -m found }
-    default_backend tunnels
-backend tunnels
-    http-request set-dst str(127.0.0.1)
-    http-request set-dst-port var(txn.port)
-    server any 0.0.0.0:0
-frontend passthrough
-    mode tcp
-    bind 127.0.0.1:%(sni)d
-    tcp-request inspect-delay 5s
-    tcp-request content reject unless { req.ssl_hello_type 1 }
-    tcp-request content set-var(sess.port) req.ssl_sni,lower,map(%(folder)s/sni.map)
-    tcp-request content reject unless { var(sess.port) -m found }
-    tcp-request content set-dst str(127.0.0.1)
-    tcp-request content set-dst-port var(sess.port)
-    default_backend tunnels_passthrough
-backend tunnels_passthrough
-    mode tcp
-    server any 0.0.0.0:0
-"""
-
 
 class HaProxyTests(RegistrarTestCase):
     """Names come and go in HAProxy's maps."""
@@ -64,8 +27,14 @@ class HaProxyTests(RegistrarTestCase):
         self.spec = f"haproxy:{self.short}/admin.sock,{self.maps},probe=https://127.0.0.1:{self.https}"
 
     async def haproxy(self) -> Running:
-        values = {"folder": self.folder, "short": self.short, "https": self.https, "sni": self.sni}
-        running = self.spawn("haproxy", "-W", "-db", "-f", str(self.write("haproxy.cfg", CONFIGURATION % values)))
+        places = {
+            "/run/haproxy": self.short,
+            "/etc/haproxy": self.folder,
+            "bind :443": f"bind 127.0.0.1:{self.https}",
+            "bind :8443": f"bind 127.0.0.1:{self.sni}",
+        }
+        file = self.write("haproxy.cfg", documented("haproxy.cfg", places))
+        running = self.spawn("haproxy", "-W", "-db", "-f", str(file))
         await self.listening(self.https, running)
         return running
 

@@ -3,48 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 
 from diglett.errors import Refused, UsageError
 from tests.integration.components import Running, find, freePort
+from tests.integration.registrar.nginx import nginxOf
 from tests.integration.registrar.support import RegistrarTestCase
-
-CONFIGURATION = """\
-%(modules)s
-worker_processes 1;
-worker_shutdown_timeout 1h;
-pid %(folder)s/nginx.pid;
-error_log %(folder)s/error.log warn;
-daemon off;
-events { worker_connections 1024; }
-http {
-  access_log off;
-  client_body_temp_path %(folder)s/b; proxy_temp_path %(folder)s/p; fastcgi_temp_path %(folder)s/f;
-  uwsgi_temp_path %(folder)s/u; scgi_temp_path %(folder)s/s;
-  map_hash_bucket_size 256;
-  map $host $tunnel { include %(folder)s/names.map; }
-  map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
-  ssl_certificate %(folder)s/wild.pem; ssl_certificate_key %(folder)s/wild.key;
-  proxy_http_version 1.1; proxy_buffering off; proxy_request_buffering off; client_max_body_size 0;
-  proxy_set_header Host $http_host;
-  proxy_set_header X-Forwarded-For $remote_addr;
-  proxy_set_header X-Forwarded-Proto $scheme;
-  proxy_set_header Upgrade $http_upgrade;
-  proxy_set_header Connection $connection_upgrade;
-  server {
-    listen 127.0.0.1:%(https)d ssl;
-    server_name *.gateway.test;
-    if ($tunnel = '') { return 404 "no such tunnel\\n"; }
-    location / { proxy_pass http://$tunnel; }
-  }
-}
-stream {
-  map_hash_bucket_size 256;
-  map $ssl_preread_server_name $tunnel { include %(folder)s/sni.map; default 127.0.0.1:9; }
-  server { listen 127.0.0.1:%(sni)d; ssl_preread on; proxy_pass $tunnel; }
-}
-"""
-
 
 class NginxTests(RegistrarTestCase):
     """Names come and go in a file."""
@@ -54,14 +17,8 @@ class NginxTests(RegistrarTestCase):
         self.https, self.sni = freePort(), freePort()
         for name in ("names.map", "sni.map"):
             self.write(name, "")
-        module = "/usr/lib/nginx/modules/ngx_stream_module.so"
-        values = {
-            "folder": self.folder,
-            "https": self.https,
-            "sni": self.sni,
-            "modules": f"load_module {module};" if os.path.exists(module) else "",
-        }
-        configuration = self.write("nginx.conf", CONFIGURATION % values)
+        text = nginxOf("nginx-map.conf", self.folder, self.https, self.sni, {"gateway.com": "gateway.test"})
+        configuration = self.write("nginx.conf", text)
         self.command = (find("nginx"), "-c", str(configuration), "-e", f"{self.folder}/error.log")
         program = " ".join(self.command)
         self.spec = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from diglett.errors import UsageError
 from diglett.extensions import openRegistrars
 from tests.integration.components import Running, freePort
+from tests.integration.registrar.documented import documented
 from tests.integration.registrar.stores import StoreTests, TraefikTestCase
 
 
@@ -17,18 +18,14 @@ class RedisTests(StoreTests, TraefikTestCase):
         super().setUp()
         self.port = freePort()
         self.spec = f"traefik-redis:redis://127.0.0.1:{self.port}"
-        self.provider = f"""\
-  redis:
-    endpoints: ["127.0.0.1:{self.port}"]
-    rootKey: traefik
-"""
+        self.provider = documented("traefik-redis.yml", {":6379": f":{self.port}"})
 
     async def store(self) -> Running:
         configuration = self.write(
             "redis.conf",
-            # Traefik asks for these events itself, but only once: a restarted Redis would have forgotten.
-            f"bind 127.0.0.1\nport {self.port}\nsave \"\"\nappendonly no\nnotify-keyspace-events AKE\n"
-            f"dir {self.folder}\n" + (f"requirepass {self.password}\n" if self.password else ""),
+            documented("redis.conf", {})
+            + f'bind 127.0.0.1\nport {self.port}\nsave ""\nappendonly no\ndir {self.folder}\n'
+            + (f"requirepass {self.password}\n" if self.password else ""),
         )
         running = self.spawn("redis-server", str(configuration))
         await self.listening(self.port, running)

@@ -8,16 +8,8 @@ import os
 from diglett.errors import Refused, UsageError
 from diglett.extensions import openRegistrars
 from tests.integration.components import freePort
+from tests.integration.registrar.documented import documented
 from tests.integration.registrar.traefik import TraefikTestCase
-
-PROVIDER = """\
-  http:
-    endpoint: "http://127.0.0.1:%d/traefik"
-    pollInterval: "100ms"
-    pollTimeout: "2s"
-    headers: {Authorization: "Bearer s3cret"}
-"""
-
 
 class TraefikHttpTests(TraefikTestCase):
     """Names come and go in the document Traefik fetches."""
@@ -27,10 +19,11 @@ class TraefikHttpTests(TraefikTestCase):
         self.port = freePort()
         secret = self.write("secret", "s3cret\n")
         self.spec = f"traefik-http:{self.port},secret-file={secret}"
+        self.provider = documented("traefik-http.yml", {":8090": f":{self.port}", "SECRET": "s3cret"})
 
     async def test_names(self) -> None:
         """A name is routed when publishing is done, another one beside it, and neither after withdrawal."""
-        await self.traefik(PROVIDER % self.port)
+        await self.traefik(self.provider)
         publisher = await self.publisher(f"{self.spec},probe={self.probe}")
         one = await self.publish(publisher, self.backend("one"))
         self.assertEqual(json.loads((await self.visit(self.https, "one"))[1])["name"], "one")
@@ -45,7 +38,7 @@ class TraefikHttpTests(TraefikTestCase):
 
     async def test_withoutProbe(self) -> None:
         """Without a probe publishing is done when Traefik has fetched the document with the name."""
-        await self.traefik(PROVIDER % self.port)
+        await self.traefik(self.provider)
         publisher = await self.publisher(self.spec)
         await self.publish(publisher, self.backend("one"))
         await self.until("routed", lambda: self._answers("one"), 2)
@@ -70,7 +63,7 @@ class TraefikHttpTests(TraefikTestCase):
 
     async def test_gatewayRestarted(self) -> None:
         """While the gateway restarts Traefik keeps the routes, until the agents are back."""
-        await self.traefik(PROVIDER % self.port)
+        await self.traefik(self.provider)
         spec = f"{self.spec},warmup=10,probe={self.probe}"
         first = await self.publisher(spec)
         for name in ("one", "two"):
@@ -89,7 +82,7 @@ class TraefikHttpTests(TraefikTestCase):
 
     async def test_gatewayKilled(self) -> None:
         """A killed gateway's names that do not come back are dropped after the warm-up."""
-        await self.traefik(PROVIDER % self.port)
+        await self.traefik(self.provider)
         (self.folder / "state").mkdir()
         (self.folder / "state" / "traefik-http.json").write_text('["one.gateway.test", "two.gateway.test"]')
         publisher = await self.publisher(f"{self.spec},warmup=1,probe={self.probe}")
@@ -101,11 +94,11 @@ class TraefikHttpTests(TraefikTestCase):
 
     async def test_traefikRestarted(self) -> None:
         """Names that are published are routed again when Traefik comes back."""
-        traefik = await self.traefik(PROVIDER % self.port)
+        traefik = await self.traefik(self.provider)
         publisher = await self.publisher(f"{self.spec},probe={self.probe}")
         await self.publish(publisher, self.backend("one"))
         await traefik.kill()
-        await self.traefik(PROVIDER % self.port)
+        await self.traefik(self.provider)
         await self.until("routed", lambda: self._answers("one"))
 
     async def test_cannotListen(self) -> None:

@@ -10,44 +10,7 @@ import stat
 from diglett.errors import Refused, UsageError
 from tests.integration.components import freePort
 from tests.integration.registrar.caddy import CaddyTestCase
-
-NGINX = """\
-%(modules)s
-worker_processes 1;
-pid %(folder)s/nginx.pid;
-error_log %(folder)s/error.log warn;
-daemon off;
-user root;
-events { worker_connections 1024; }
-http {
-  access_log off;
-  client_body_temp_path %(folder)s/b; proxy_temp_path %(folder)s/p; fastcgi_temp_path %(folder)s/f;
-  uwsgi_temp_path %(folder)s/u; scgi_temp_path %(folder)s/s;
-  map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
-  ssl_certificate %(folder)s/wild.pem; ssl_certificate_key %(folder)s/wild.key;
-  proxy_http_version 1.1; proxy_buffering off; proxy_request_buffering off; client_max_body_size 0;
-  proxy_set_header Host $http_host;
-  proxy_set_header X-Forwarded-For $remote_addr;
-  proxy_set_header X-Forwarded-Proto $scheme;
-  proxy_set_header Upgrade $http_upgrade;
-  proxy_set_header Connection $connection_upgrade;
-  server {
-    listen 127.0.0.1:%(https)d ssl;
-    server_name "~^(?<sub>[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)\\.gateway\\.test$";
-    location / { proxy_pass http://unix:%(folder)s/socks/$sub.sock:; error_page 502 =404 /nope; }
-    location = /nope { internal; return 404 "no such tunnel\\n"; }
-  }
-}
-stream {
-  map $ssl_preread_server_name $label { "~^(?<l>[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)\\.gateway\\.test$" $l; }
-  server {
-    listen 127.0.0.1:%(sni)d;
-    ssl_preread on;
-    proxy_pass unix:%(folder)s/socks/$label.tls.sock;
-  }
-}
-"""
-
+from tests.integration.registrar.nginx import nginxOf
 
 class UnixSocketTests(CaddyTestCase):
     """Names come and go by sockets."""
@@ -102,14 +65,9 @@ class UnixSocketTests(CaddyTestCase):
     async def nginx(self) -> int:
         """Start it; the port of its stream module."""
         sni = freePort()
-        module = "/usr/lib/nginx/modules/ngx_stream_module.so"
-        values = {
-            "folder": self.short,
-            "https": self.https,
-            "sni": sni,
-            "modules": f"load_module {module};" if os.path.exists(module) else "",
-        }
-        configuration = self.write("nginx.conf", NGINX % values)
+        places = {"/run/diglett": f"{self.short}/socks", r"gateway\.com": r"gateway\.test"}
+        text = nginxOf("nginx-sockets.conf", self.short, self.https, sni, places)
+        configuration = self.write("nginx.conf", text)
         running = self.spawn("nginx", "-c", str(configuration), "-e", f"{self.short}/error.log")
         await self.listening(self.https, running)
         return sni
