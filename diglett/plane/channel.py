@@ -60,6 +60,9 @@ class Channel(Protocol):
     def localAddress(self) -> Any:
         """Our socket address."""
 
+    def option(self, level: int, name: int, value: int) -> None:
+        """Set a socket option where there is such a thing."""
+
 
 class Listener(Protocol):
     """A listening socket."""
@@ -78,6 +81,8 @@ class Plane(Protocol):
 
     clock: Any
     """`IReactorTime`."""
+    pool: Any
+    """The `BatchPool` that links take their buffers from."""
 
     def listen(self, description: str, accepted: Callable[[Channel], None]) -> Any:
         """Listen on a Twisted server endpoint string; a Deferred of the Listener."""
@@ -87,6 +92,16 @@ class Plane(Protocol):
 
     def connect(self, target: Target, timeout: float) -> Any:
         """A Deferred of a connected channel, paused."""
+
+    def tls(self, below: Channel, connection: Any) -> Channel:
+        """TLS (a pyOpenSSL Connection over memory BIOs) on top of one of its channels; see `TLSChannel`."""
+
+    def tuneLink(self, channel: Channel, timeout: float) -> None:
+        """This channel carries a link, which is dead when nothing is acknowledged for `timeout` seconds."""
+
+    def close(self, limit: float = ...) -> Any:
+        """Let go of everything; owners are not told. A Deferred: first, closed connections send what they have queued,
+        for `limit` seconds at most."""
 
     def atBatchEnd(self, call: Callable[[], None]) -> None:
         """Call this when the events at hand are dealt with."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from diglett.plane.poller import OUT, Poller
+from diglett.plane.poller import Poller
+from diglett.plane.readiness import OUT
 from diglett.plane.sockets import SocketChannel
 
 STAGGER = 0.25

@@ -14,26 +14,24 @@ from twisted.internet.protocol import Factory
 
 from diglett.plane.channel import Channel, Listener, Target
 from diglett.plane.dial import connect
+from diglett.plane.leaving import CLOSE_LIMIT
 from diglett.plane.listener import Acceptor
 from diglett.plane.poller import Poller, pollingPays
+from diglett.plane.readiness import Readiness
 from diglett.plane.resolve import resolve
 from diglett.plane.sockets import SocketChannel
 from diglett.plane.tls import TLSChannel
+from diglett.plane.tuning import tuneLink
 from diglett.wire.batch import BatchPool
-
-_TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
-_TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
-NOTSENT_LOWAT = 131_072
-"""Bytes a link lets wait in the kernel unsent: more would stand between a ping and a slow line."""
 
 
 class FastPlane:
-    """`diglett.plane.channel.Plane` on epoll."""
+    """`diglett.plane.channel.Plane` on epoll or kqueue."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, readiness: Readiness | None = None) -> None:
         self.clock = reactor
         self.pool = BatchPool()
-        self._poller = Poller(reactor, None if pollingPays() else 0.0)
+        self._poller = Poller(reactor, None if pollingPays() else 0.0, readiness)
         self.atBatchEnd = self._poller.atBatchEnd
 
     def listen(self, description: str, accepted: Callable[[Channel], None]) -> Deferred[Listener]:
@@ -63,13 +61,11 @@ class FastPlane:
 
     def tuneLink(self, channel: SocketChannel, timeout: float) -> None:
         """What a link's socket needs: little queued in the kernel, and the kernel's own watch for a dead peer."""
-        channel.option(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        channel.option(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, NOTSENT_LOWAT)
-        if _TCP_USER_TIMEOUT is not None:
-            channel.option(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int(timeout * 1000))
+        tuneLink(channel, timeout)
 
-    def close(self) -> None:
-        self._poller.close()
+    def close(self, limit: float = CLOSE_LIMIT) -> Deferred[None]:
+        """Let go of everything; first, closed connections send what they have queued, for `limit` seconds at most."""
+        return self._poller.leaving.done(limit).addCallback(lambda _: self._poller.close())
 
 
 class _Silent(Factory):

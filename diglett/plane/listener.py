@@ -11,7 +11,8 @@ from typing import Any
 from twisted.logger import Logger
 
 from diglett.plane.channel import Channel
-from diglett.plane.poller import IN, Poller
+from diglett.plane.poller import Poller
+from diglett.plane.readiness import IN
 from diglett.plane.sockets import SocketChannel
 
 log = Logger()

@@ -1,4 +1,4 @@
-"""One inner epoll for all hot sockets, as a single descriptor of the reactor.
+"""One inner epoll (or kqueue) for all hot sockets, as a single descriptor of the reactor.
 
 An epoll is itself pollable, so the reactor sees one `IReadDescriptor`. Each time it is readable a whole batch of events is
 handled in one tight loop, and what the batch made dirty (links with frames to send) is flushed at its end: many
@@ -11,8 +11,6 @@ budget of hits and misses turns it off when it does not (an idle process never p
 from __future__ import annotations
 
 import os
-import select
-import socket
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Protocol
@@ -21,19 +19,18 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from diglett.plane.leaving import Leaving
+from diglett.plane.readiness import IN, OUT, TROUBLE, Readiness, newReadiness
 from diglett.plane.timers import SharedTimers
 
 log = Logger()
-
-IN = select.EPOLLIN
-OUT = select.EPOLLOUT
-_TROUBLE = select.EPOLLHUP | select.EPOLLERR
 
 TURN = 0.005
 """Seconds that one turn may take before the reactor's timers and other descriptors get theirs."""
 SPIN = 0.0001
 """Seconds to keep asking after a batch."""
 _EVENTS = 256
+_yield: Callable[[], object] = getattr(os, "sched_yield", lambda: None)
 _BUDGET_MAX = 8
 _BUDGET_START = 4
 _RETRY_EVERY = 16
@@ -59,15 +56,16 @@ class Polled(Protocol):
 class Poller:
     """Watches descriptors and runs what becomes due at the end of each batch."""
 
-    def __init__(self, reactor: Any, spin: float | None = None) -> None:
+    def __init__(self, reactor: Any, spin: float | None = None, readiness: Readiness | None = None) -> None:
         self._reactor = reactor
-        self._epoll = select.epoll()
+        self._epoll = newReadiness() if readiness is None else readiness
         self._fd = self._epoll.fileno()
         self._watched: dict[int, Polled] = {}
         self._batchEnd: list[Callable[[], None]] = []
         self._again: list[Callable[[], None]] = []
         self._timers = SharedTimers(reactor)
         self.linger = self._timers.later
+        self.leaving = Leaving(reactor)
         self._inBatch = False
         self._scheduled: Any = None
         self._closed = False
@@ -172,7 +170,7 @@ class Poller:
                 if not spinEnd:
                     return
                 if perf_counter() < spinEnd:
-                    os.sched_yield()
+                    _yield()
                     spun = True
                     continue
                 self._budget -= 1
@@ -215,7 +213,7 @@ class Poller:
                         continue
                 if event & IN & polled.mask:  # else it was paused by what came before it in this batch
                     polled.owner.readable()
-                elif event & _TROUBLE:
+                elif event & TROUBLE:
                     polled.hungUp()
             except Exception:
                 self._crashed(polled)
@@ -247,10 +245,4 @@ def pollingPays() -> bool:
     """Whether adaptive polling makes sense here: another core must be free to do the work waited for."""
     setting = os.environ.get("DIGLETT_POLL", "adaptive")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return setting != "off" and cores > 1
-
-
-def tune(connection: socket.socket) -> None:
-    """What every TCP socket here gets: Nagle's delay costs 40 ms on each small answer."""
-    if connection.family != getattr(socket, "AF_UNIX", None):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return setting != "off" and cores > 1 and hasattr(os, "sched_yield")

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from diglett.plane.channel import WOULD_BLOCK, Owner
-from diglett.plane.poller import IN, OUT, Poller, tune
+from diglett.plane.poller import Poller
+from diglett.plane.readiness import IN, OUT
+from diglett.plane.tuning import tune
 
 PARTS_MAX = 64
 """More parts than this are joined rather than given to the kernel one by one."""
@@ -97,6 +99,7 @@ class SocketChannel:
                 self._shutdown()
         if self._state & _CLOSING:
             if not self.queued:
+                self._poller.leaving.discard(self)
                 self._linger()
         else:
             self.owner.drained(sent)
@@ -142,6 +145,7 @@ class SocketChannel:
             self._linger()
         else:
             self._poller.watch(self, OUT if self._state & _ENDED else OUT | IN)
+            self._poller.leaving.add(self)
             self._watchQueue()
 
     def abort(self) -> None:
@@ -201,8 +205,10 @@ class SocketChannel:
         self._poller.forget(self)
         self.fd = -1
         self._socket.close()
-        self._queue = None
-        self.queued = 0
+        if self._queue is not None:
+            self._queue = None
+            self.queued = 0
+            self._poller.leaving.discard(self)
 
     def _breakLater(self, error: OSError) -> None:
         """From within a call of the owner's: tell it when it is done."""

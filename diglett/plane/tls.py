@@ -267,6 +267,10 @@ class TLSChannel:
     def localAddress(self) -> Any:
         return self._below.localAddress()
 
+    def option(self, level: int, name: int, value: int) -> None:
+        """Set a socket option of the channel below."""
+        self._below.option(level, name, value)
+
 
 def describe(error: SSL.Error) -> str:
     """What OpenSSL says, in words."""

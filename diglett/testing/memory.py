@@ -134,6 +134,9 @@ class MemoryChannel:
     def localAddress(self) -> Any:
         return self._address
 
+    def option(self, level: int, name: int, value: int) -> None:
+        """There is no socket."""
+
     # ---- what a network can do -----------------------------------------------------------------------------------
 
     def freeze(self) -> None:
@@ -307,12 +310,13 @@ class MemoryPlane:
         if isinstance(channel, MemoryChannel):
             channel.tuned = timeout
 
-    def close(self) -> None:
+    def close(self, limit: float = 0) -> Deferred[None]:
         """Forget everything; nobody is told."""
         self.listeners.clear()
         self._channels.clear()
         self._again.clear()
         self._batchEnd.clear()
+        return succeed(None)
 
     # ---- for tests -----------------------------------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ class Rig:
 
     def close(self) -> Any:
         """Leave nothing behind."""
-        return self.plane.close()
+        return self.plane.close(0)
 
 
 class MemoryRig(Rig):
@@ -108,7 +108,7 @@ class SocketRig(Rig):
     async def close(self) -> None:
         for listener in self._listeners:
             await maybeDeferred(listener.close)
-        await maybeDeferred(self.plane.close)
+        await self.plane.close(0)
 
 
 class TLSRig(Rig):

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 
+import selectors
+from typing import Any
+
 from twisted.trial.unittest import TestCase
 
 from diglett.plane.fast import FastPlane
+from diglett.plane.portable import PortablePlane
+from diglett.plane.readiness import SelectorReadiness
 from tests.plane.conformance import ChannelConformance
 from tests.plane.rigs import MemoryRig, Rig, SocketRig, TLSRig
+
+
+def selectorPlane() -> tuple[FastPlane, Any]:
+    """A fast plane on `selectors`, and its reactor."""
+    from twisted.internet import reactor
+
+    return FastPlane(reactor, SelectorReadiness(selectors.EpollSelector())), reactor
 
 
 class MemoryTests(ChannelConformance, TestCase):
@@ -35,6 +47,31 @@ class FastUnixTests(ChannelConformance, TestCase):
         return SocketRig(FastPlane(reactor), reactor, "unix")
 
 
+class SelectorTCPTests(ChannelConformance, TestCase):
+    """The fast driver on `selectors`, as it is on macOS."""
+
+    def makeRig(self) -> Rig:
+        return SocketRig(*selectorPlane())
+
+
+class PortableTCPTests(ChannelConformance, TestCase):
+    """The portable driver on loopback TCP."""
+
+    def makeRig(self) -> Rig:
+        from twisted.internet import reactor
+
+        return SocketRig(PortablePlane(reactor), reactor)
+
+
+class PortableUnixTests(ChannelConformance, TestCase):
+    """The portable driver on Unix sockets."""
+
+    def makeRig(self) -> Rig:
+        from twisted.internet import reactor
+
+        return SocketRig(PortablePlane(reactor), reactor, "unix")
+
+
 class TLSMemoryTests(ChannelConformance, TestCase):
     """TLS over channels in memory."""
 
@@ -58,3 +95,28 @@ class TLSFastUnixTests(ChannelConformance, TestCase):
         from twisted.internet import reactor
 
         return TLSRig(SocketRig(FastPlane(reactor), reactor, "unix"))
+
+
+class TLSSelectorTCPTests(ChannelConformance, TestCase):
+    """TLS over the fast driver on `selectors`."""
+
+    def makeRig(self) -> Rig:
+        return TLSRig(SocketRig(*selectorPlane()))
+
+
+class TLSPortableTCPTests(ChannelConformance, TestCase):
+    """TLS over the portable driver on loopback TCP."""
+
+    def makeRig(self) -> Rig:
+        from twisted.internet import reactor
+
+        return TLSRig(SocketRig(PortablePlane(reactor), reactor))
+
+
+class TLSPortableUnixTests(ChannelConformance, TestCase):
+    """TLS over the portable driver on Unix sockets."""
+
+    def makeRig(self) -> Rig:
+        from twisted.internet import reactor
+
+        return TLSRig(SocketRig(PortablePlane(reactor), reactor, "unix"))
