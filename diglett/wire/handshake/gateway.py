@@ -18,7 +18,7 @@ from automat import TypeMachineBuilder
 
 from diglett.errors import DiglettError, ProtocolError, Refused
 from diglett.wire.codec import Frame, PrefaceReader, encodePreface
-from diglett.wire.frames import REGISTRATIONS_MAX, Kind, encodeFrame
+from diglett.wire.frames import EXTENSIONS, REGISTRATIONS_MAX, Kind, encodeFrame
 from diglett.wire.messages import Established, Hello, Login, Register, Registered, encodeJson, encodeRefusal
 
 
@@ -203,6 +203,7 @@ class GatewayHandshake:
         self._greeted = False
         self._loggedIn = False
         self._reading = True
+        self._gone = False
         self._registrations = 0
         self._stepping = False
         self.theirs = Hello()
@@ -221,10 +222,12 @@ class GatewayHandshake:
 
     def lose(self, error: DiglettError) -> None:
         """The connection is gone; nothing happens once the handshake has ended."""
+        self._gone = True
         self._machine.lost(error)
 
     def timeOut(self, error: Refused) -> None:
         """It took too long."""
+        self._gone = True
         self._machine.timedOut(error)
 
     def rest(self) -> bytes:
@@ -240,7 +243,7 @@ class GatewayHandshake:
             return
         self._stepping = True
         try:
-            while self._reading and self._step():
+            while self._reading and not self._gone and self._step():
                 pass
         except ProtocolError as error:
             self._reading = False
@@ -260,13 +263,16 @@ class GatewayHandshake:
         frame = self._reader.frame()
         if frame is None:
             return False
-        self._handle(frame)
+        if frame.kind not in EXTENSIONS:
+            self._handle(frame)
         return True
 
     def _handle(self, frame: Frame) -> None:
         if not self._loggedIn:
             if frame.kind != Kind.LOGIN:
                 raise ProtocolError("the first frame is not Login")
+            if frame.id:
+                raise ProtocolError("malformed Login")
             login = Login.decode(frame.payload)
             self._loggedIn = True
             self._reading = False
@@ -281,6 +287,8 @@ class GatewayHandshake:
         elif frame.kind == Kind.FINISH_REGISTER:
             if not self._registrations:
                 raise ProtocolError("FinishRegister without a Register")
+            if frame.id or frame.payload:
+                raise ProtocolError("malformed FinishRegister")
             self._reading = False
             self._machine.finished()
         else:
