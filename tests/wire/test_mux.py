@@ -1,4 +1,4 @@
-"""Frames in, calls out, however they are cut; and what concerns the link as a whole: `docs/wire.md`, sections 3 and 8."""
+"""Frames in, calls out, however they are cut; and what concerns the whole link: `docs/wire.md`, sections 3 and 8."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class ReceivingTests(SynchronousTestCase):
         st.lists(st.tuples(st.integers(1, 40_000), st.integers(1_000, 40_000)), min_size=1, max_size=20),
     )
     def test_neverStalls(self, window: int, sizes: list[tuple[int, int]]) -> None:
-        """A sender that uses all the credit it has, and a reader that takes what is there, never wait for each other."""
+        """A sender that uses all its credit, and a reader that takes what is there, never wait for each other."""
         side = Side(window=window, takes=0)
         side.receive(openFrame(1))
         end = side.endpoints[1]

@@ -266,28 +266,8 @@ class ModelTests(SynchronousTestCase):
         for seed in range(4):
             model = TwoMuxes()
             random = Random(seed)
-            pick = lambda: random.randrange(1_000)  # noqa: E731
             for step in range(2_500):
-                whom = random.random() < 0.5
-                act = random.choices(range(8), (5, 25, 5, 1, 30, 40, 4, 8))[0]
-                if act == 0:
-                    model.open()
-                elif not model.sources:
-                    continue
-                elif act == 1:
-                    model.send(pick(), random.choice([1, 100, 5_000, 60_000]))
-                elif act == 2:
-                    model.finish(pick())
-                elif act == 3:
-                    model.close(pick(), Reason.RESET)
-                elif act == 4:
-                    model.drainEndpoint(pick(), random.choice([100, 10_000, 40_000]))
-                elif act == 5:
-                    model.move(whom, random.choice([1, 20, 3_000, 150_000]))
-                elif act == 6:
-                    model.block(whom, random.choice([0, 1_000, 100_000]))
-                else:
-                    model.unblock(whom)
+                self.act(model, random)
                 model.wait(0.01)
                 if not step % 10:
                     model.counts()
@@ -298,6 +278,30 @@ class ModelTests(SynchronousTestCase):
             model.teardown()
             self.assertGreater(model.count, 20)
             self.assertGreater(grown, 5)
+
+    def act(self, model: TwoMuxes, random: Random) -> None:
+        """One thing happens."""
+        whom = random.random() < 0.5
+        which = random.randrange(1_000)
+        act = random.choices(range(8), (5, 25, 5, 1, 30, 40, 4, 8))[0]
+        if act == 0:
+            model.open()
+        elif not model.sources:
+            return
+        elif act == 1:
+            model.send(which, random.choice([1, 100, 5_000, 60_000]))
+        elif act == 2:
+            model.finish(which)
+        elif act == 3:
+            model.close(which, Reason.RESET)
+        elif act == 4:
+            model.drainEndpoint(which, random.choice([100, 10_000, 40_000]))
+        elif act == 5:
+            model.move(whom, random.choice([1, 20, 3_000, 150_000]))
+        elif act == 6:
+            model.block(whom, random.choice([0, 1_000, 100_000]))
+        else:
+            model.unblock(whom)
 
     def unburden(self, model: TwoMuxes) -> None:
         """Turn to streams that live: the oldest who are over on both sides are looked at once and forgotten."""
