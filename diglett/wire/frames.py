@@ -63,6 +63,9 @@ class Reason(IntEnum):
     IDLE = 10
     LOST = -1
     """The link itself is gone; never on the wire, where codes have no sign."""
+    ENDED = -2
+    """Version 1, which tells no reason: nothing more comes, perhaps in good order. What came before is to be
+    delivered. Never on the wire, either."""
 
 
 class Way(IntEnum):

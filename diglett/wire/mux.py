@@ -1,7 +1,7 @@
 """Many streams over one link: frames in, calls on endpoints; calls of endpoints, frames out.
 
-Sans-IO and buffer-shaped; `diglett.wire.outbox` is its sending half. The mux never owns a socket. Incoming payload is
-handed on in place, consecutive frames of a stream together; credit is returned on delivery, never on receipt.
+Sans-IO and buffer-shaped; `diglett.wire.outbox` is its sending half, `diglett.wire.inbox` its receiving one. The mux
+never owns a socket. Credit is returned on delivery, never on receipt.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ from diglett.wire.frames import (
     CREDIT_MAX,
     EXTENSIONS,
     HEADER,
-    HEADER_SIZE,
     ID_MAX,
-    PAYLOAD_MAX,
     Kind,
     Reason,
     decodeClose,
     encodeClose,
     encodeFrame,
 )
+from diglett.wire.inbox import Inbox
 from diglett.wire.messages import WINDOW_DEFAULT, decodeRefusal, encodeRefusal
 from diglett.wire.opening import Opening
 from diglett.wire.outbox import Outbox
@@ -35,11 +34,9 @@ STREAMS_MAX = 10_000
 """Live streams of a link, whatever the peer allows."""
 UNDELIVERED_MAX = 64 * 1_048_576
 """Bytes received and not yet delivered, of all streams of a link."""
-_PAYLOAD = int(Kind.PAYLOAD)
-_unpack = HEADER.unpack_from
 
 
-class Mux(Outbox):
+class Mux(Outbox, Inbox):
     """The streams of one established link.
 
     `opens` is true for the gateway, the only side that opens streams. `peerWindow` and `peerStreams` are what the
@@ -89,16 +86,10 @@ class Mux(Outbox):
             raise Refused("the agent is going away", code="draining")
         if len(self.streams) >= self._peerStreams:
             raise Refused("too many streams on this link", code="limit")
-        id = self._lastId
-        while True:
-            id = id + 2 if id < ID_MAX else 1
-            if id not in self.streams:
-                break
-        self._lastId = id
-        stream = Stream(id, endpoint, self._peerWindow, self._window)
+        stream = Stream(self._freeId(opening), endpoint, self._peerWindow, self._window)
         stream.since = self._clock()
-        self.streams[id] = stream
-        self.append(encodeFrame(Kind.OPEN, id, opening.encode()))
+        self.streams[stream.id] = stream
+        self.append(self._openFrame(stream.id, opening))
         return stream
 
     def finish(self, stream: Stream) -> None:
@@ -114,7 +105,7 @@ class Mux(Outbox):
     def close(self, stream: Stream, reason: Reason = Reason.NONE, text: str = "") -> None:
         """End both directions now; the endpoint is not told. Nothing happens to a stream that is over."""
         if self.streams.get(stream.id) is stream:
-            self.append(encodeClose(stream.id, reason, text))
+            self.append(self._closeFrame(stream.id, reason, text))
             self._forget(stream)
         self.abandon(stream)
 
@@ -132,6 +123,28 @@ class Mux(Outbox):
         for stream in streams:
             stream.credit = 0
             self._tellClosed(stream, Reason.LOST, text)
+
+    # ---- what version 1 says in another way ----------------------------------------------------------------------
+
+    def _freeId(self, opening: Opening) -> int:
+        """An id that no live stream has, and none had for as long as possible."""
+        id = self._lastId
+        while True:
+            id = id + 2 if id < ID_MAX else 1
+            if id not in self.streams:
+                self._lastId = id
+                return id
+
+    def _openFrame(self, id: int, opening: Opening) -> bytes:
+        """What tells the peer of a new stream."""
+        return encodeFrame(Kind.OPEN, id, opening.encode())
+
+    def _closeFrame(self, id: int, reason: Reason, text: str) -> bytes:
+        """What tells the peer that a stream is over."""
+        return encodeClose(id, reason, text)
+
+    def tick(self, now: float) -> None:
+        """It is so late, seconds: a link says so now and then. Here nothing depends on it."""
 
     # ---- the link as a whole -------------------------------------------------------------------------------------
 
@@ -153,56 +166,6 @@ class Mux(Outbox):
             self.append(encodeFrame(Kind.ERROR, 0, encodeRefusal(error)))
 
     # ---- receiving -----------------------------------------------------------------------------------------------
-
-    def receive(self, data: memoryview) -> int:
-        """Take the whole frames at the start of this; how many bytes they were.
-
-        Once the link is over, which may happen within, all that stands behind counts as taken and is not looked at.
-        Raises ProtocolError: the link must end. What stood before it has been handled.
-        """
-        position = 0
-        end = len(data)
-        last = end - HEADER_SIZE
-        runId = -1
-        parts: list[memoryview] = []
-        size = 0
-        while position <= last:
-            kind, id, length = _unpack(data, position)
-            start = position + HEADER_SIZE
-            after = start + length
-            if kind == _PAYLOAD and length <= PAYLOAD_MAX:
-                if after > end:
-                    break
-                position = after
-                if not length:  # has no meaning, and would be an empty part for an endpoint
-                    continue
-                if id == runId:
-                    parts.append(data[start:after])
-                    size += length
-                    continue
-                if parts:
-                    self._deliver(runId, parts, size)
-                parts = [data[start:after]]
-                size = length
-                runId = id
-                continue
-            if parts:
-                self._deliver(runId, parts, size)
-                parts = []
-                runId = -1
-            if self.silent:
-                break
-            if length > PAYLOAD_MAX:
-                raise ProtocolError(f"a frame of {length} bytes")
-            if after > end:
-                break
-            position = after
-            self._handle(kind, id, bytes(data[start:after]))
-        if parts:
-            self._deliver(runId, parts, size)
-        if self.overflowed:
-            raise ProtocolError("the peer does not read what it makes us answer")
-        return end if self.silent else position
 
     def delivered(self, stream: Stream, size: int) -> None:
         """So many bytes were really written to the other socket: they are owed as credit.
@@ -302,9 +265,12 @@ class Mux(Outbox):
             raise ProtocolError("Open from the agent")
         if id % 2 == 0 or id in self.streams or len(payload) > CONTROL_MAX:
             raise ProtocolError("malformed Open")
-        opening = Opening.decode(payload)
+        self._admit(id, Opening.decode(payload))
+
+    def _admit(self, id: int, opening: Opening) -> None:
+        """The peer opens a stream."""
         if self.drainingHere or self.drainingThere or len(self.streams) >= self._streamsMax:
-            self.append(encodeClose(id, Reason.REFUSED))
+            self.append(self._closeFrame(id, Reason.REFUSED, ""))
             return
         stream = Stream(id, None, self._peerWindow, self._window)
         stream.since = self._clock()
@@ -353,7 +319,7 @@ class Mux(Outbox):
 
     def _fail(self, stream: Stream, reason: Reason, text: str) -> None:
         """End a stream for a reason of our own, and tell both sides."""
-        self.append(encodeClose(stream.id, reason, text))
+        self.append(self._closeFrame(stream.id, reason, text))
         self._forget(stream)
         self._tellClosed(stream, reason, text)
 

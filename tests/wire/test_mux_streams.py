@@ -254,7 +254,7 @@ class EndTests(SynchronousTestCase):
     def test_allCodes(self) -> None:
         """Each code that we can say is heard as it was said, on the other side."""
         for reason in Reason:
-            if reason is not Reason.LOST:
+            if reason >= 0:
                 here, there = Side(opens=True), Side()
                 opened = here.open()
                 here.mux.close(opened.stream, reason, "why")
