@@ -39,6 +39,7 @@ class Options(usage.Options):
     ]
 
     optFlags = [
+        ["proxy-protocol", None, "ports of tls and tcp names expect a PROXY protocol header"],
         ["allow-v1", None, "also speak the original protocol, which is not safe"],
     ]
 
@@ -100,7 +101,8 @@ class Options(usage.Options):
     def postOptions(self) -> None:
         """Put everything together and see that it can be used."""
         given: dict[str, Any] = {**self, **self._lists}
-        given["allow-v1"] = True if self["allow-v1"] else None
+        for flag in ("allow-v1", "proxy-protocol"):
+            given[flag] = True if self[flag] else None
         self.config = gatewayConfig(given)
         for name in ("listen", "https", "http", "admin"):
             _checkEndpoint(name, getattr(self.config, name))

@@ -65,7 +65,7 @@ def makeAgent(reactor: Any, config: AgentConfig, reporter: Any) -> Any:
     from diglett.agent.service import AgentService, Tunnel
     from diglett.names import randomName
     from diglett.plane.channel import Target
-    from diglett.plane.fast import FastPlane
+    from diglett.plane.choose import makePlane
     from diglett.plane.limits import raiseDescriptorLimit
     from diglett.state import stateFolder
     from diglett.trust.client import GatewayTrust
@@ -73,7 +73,7 @@ def makeAgent(reactor: Any, config: AgentConfig, reporter: Any) -> Any:
     from diglett.wire.messages import Register
 
     raiseDescriptorLimit()
-    plane = FastPlane(reactor)
+    plane = makePlane(reactor)
     state = stateFolder(config.state)
     trust = GatewayTrust(
         config.gateway.host,

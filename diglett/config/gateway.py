@@ -28,6 +28,7 @@ SETTINGS: dict[str, Kind] = {
     "allow-v1": "flag",
     "admin": "text",
     "trusted-proxy": "texts",
+    "proxy-protocol": "flag",
     "reserved": "texts",
 }
 """What the gateway's configuration file may hold."""
@@ -56,6 +57,7 @@ class GatewayConfig:
     allowV1: bool = False
     admin: str | None = None
     trustedProxies: tuple[Network, ...] = ()
+    proxyProtocol: bool = False
     reserved: frozenset[str] = RESERVED
     configFile: str | None = None
 
@@ -156,5 +158,6 @@ _CONVERTERS: dict[str, tuple[str, Any]] = {
     "allow-v1": ("allowV1", _plain),
     "admin": ("admin", _endpoint),
     "trusted-proxy": ("trustedProxies", _networks),
+    "proxy-protocol": ("proxyProtocol", _plain),
     "reserved": ("reserved", _reserved),
 }

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from diglett.accounts import Account
 from diglett.errors import Refused
 from diglett.gateway.ingress.port import PortIngress
+from diglett.gateway.ingress.proxied import behindProxy
 from diglett.interfaces import Registration
 from diglett.plane.channel import Channel, Listener
 from diglett.publishing import Publication, Publisher
@@ -63,6 +64,8 @@ class NameContext:
     domain: str
     urls: Callable[[str, str], tuple[str, ...]]
     """The URLs of a fully qualified name and kind at our own fronts, best first."""
+    proxyProtocol: bool = False
+    """Ports of `tls` and `tcp` names expect a PROXY protocol header; of `http` names the proxy tells in the request."""
 
 
 class PublicName:
@@ -138,6 +141,7 @@ class PublicName:
                 host=context.bind,
                 port=port,
                 kind=self.kind,
+                proxyProtocol=self._proxied,
                 adopt=self._adopt,
                 reached=self._whenReached,
                 lose=self._lose,
@@ -155,8 +159,16 @@ class PublicName:
             listening.close()
             raise
         port: int = listening.getsockname()[1]
-        self._listeners.append(self._context.plane.listenOn(listening, PortIngress(self, bind, port).accepted))
+        accepted = PortIngress(self, bind, port).accepted
+        plane = self._context.plane
+        if self._proxied:
+            accepted = behindProxy(plane.clock, accepted)
+        self._listeners.append(plane.listenOn(listening, accepted))
         return port
+
+    @property
+    def _proxied(self) -> bool:
+        return self._context.proxyProtocol and self.kind != "http"
 
     def _adopt(self, listening: socket.socket) -> Callable[[], None]:
         listener = self._context.plane.listenOn(listening, PortIngress(self, "", 0).accepted)

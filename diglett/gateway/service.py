@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,17 +18,18 @@ from twisted.logger import Logger
 from diglett import __version__
 from diglett.config.gateway import GatewayConfig
 from diglett.errors import DiglettError, UsageError
-from diglett.extensions import openAuthenticator, openRegistrars
+from diglett.extensions import gatewayIdentity, openAuthenticator, openRegistrars
 from diglett.gateway.agents import AgentLimits, Agents
 from diglett.gateway.banner import banner, portOf
 from diglett.gateway.fronts import Fronts, frontContexts
+from diglett.gateway.ingress.proxied import behindProxy
 from diglett.gateway.publicname import NameContext
 from diglett.gateway.registry import Registry
 from diglett.gateway.session import SessionContext
 from diglett.guarding import GuardedAuthenticator
 from diglett.interfaces import PluginContext
 from diglett.plane.channel import Channel, Listener
-from diglett.plane.fast import FastPlane
+from diglett.plane.choose import makePlane
 from diglett.plane.limits import raiseDescriptorLimit
 from diglett.publishing import Publisher
 from diglett.state import ensureFolder, stateFolder
@@ -91,12 +91,12 @@ class GatewayService(Service):
             reactor=self._reactor,
             state=state,
             domain=config.domain,
-            gateway=f"{config.domain}-{socket.gethostname()}",
+            gateway=gatewayIdentity(state),
             log=Logger("diglett.plugin"),
         )
         authenticator = GuardedAuthenticator(openAuthenticator(config.auth, context), self._reactor)
         publisher = Publisher(openRegistrars(config.register, context), self._reactor)
-        plane = self._plane = FastPlane(self._reactor)
+        plane = self._plane = makePlane(self._reactor)
         await authenticator.start(self._recheck)
         self._authenticator = authenticator
         await publisher.start()
@@ -116,7 +116,8 @@ class GatewayService(Service):
         fronts = self._fronts = Fronts(plane, config, frontTls)
         registry = Registry(
             NameContext(
-                plane=plane, publisher=publisher, bind=config.bind, domain=config.domain, urls=fronts.urls
+                plane=plane, publisher=publisher, bind=config.bind, domain=config.domain, urls=fronts.urls,
+                proxyProtocol=config.proxyProtocol,
             )
         )
         agents = self._agents = Agents(
@@ -135,10 +136,10 @@ class GatewayService(Service):
         def accepted(channel: Channel) -> None:
             agents.accepted(channel, agentContexts.connection())
 
-        listener = await self._open(config.listen, "listen", plane.listen(config.listen, accepted))
+        listener = await self._accept(config.listen, "listen", accepted)
         self.agentPort = portOf(listener)
         for description, option, accept in fronts.start(registry, agents):
-            fronts.listening(option, await self._open(description, option, plane.listen(description, accept)))
+            fronts.listening(option, await self._accept(description, option, accept))
         self._started = self._reactor.seconds()
         self._registry = registry
         if config.admin is not None:
@@ -148,6 +149,14 @@ class GatewayService(Service):
         self._reload.start(RELOAD, now=False)
         for line in banner(config, listener, fronts, agentContexts.fingerprint, authority, authenticator):
             self._announce(line)
+
+    async def _accept(self, description: str, option: str, accepted: Callable[[Channel], None]) -> Listener:
+        """Listen; `haproxy:` before an endpoint means, as in Twisted, that a PROXY protocol header comes first."""
+        place = description
+        if place.startswith("haproxy:"):
+            place = place.removeprefix("haproxy:")
+            accepted = behindProxy(self._reactor, accepted)
+        return await self._open(description, option, self._plane.listen(place, accepted))
 
     async def _listenAdmin(self, description: str) -> None:
         if self._admin is None:
