@@ -25,8 +25,9 @@ class Leaving:
     def discard(self, channel: Any) -> None:
         """It is done."""
         self._channels.discard(channel)
-        if not self._channels:
-            self._answer()
+        if not self._channels and self._waiting:
+            # Not from within the channel's own turn: what follows takes the poller apart.
+            self._clock.callLater(0, self._answer)
 
     def done(self, limit: float) -> Deferred[None]:
         """Fires when none is left, after `limit` seconds at the latest."""

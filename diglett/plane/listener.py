@@ -53,7 +53,12 @@ class Acceptor:
                     self._poller.linger(PAUSE, self._resume)
                     return
                 continue
-            self._accepted(SocketChannel(self._poller, connection, peer))
+            channel = SocketChannel(self._poller, connection, peer)
+            try:
+                self._accepted(channel)
+            except Exception:
+                log.failure("a bug while accepting a connection; it is closed")
+                channel.abort()
 
     def _resume(self) -> None:
         if self.fd != -1 and not self._paused:
@@ -82,7 +87,7 @@ class Acceptor:
         """Nor do they hang up."""
 
     def abort(self) -> None:
-        """A bug in `accepted` must not end the listening."""
+        """Whatever goes wrong, the listening goes on."""
 
     def broken(self, error: Exception) -> None:
         """See `abort`."""

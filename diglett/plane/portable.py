@@ -10,7 +10,7 @@ from typing import Any
 
 from OpenSSL import SSL
 from twisted.internet import error
-from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, serverFromString
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -160,6 +160,8 @@ class _Port:
 def _explain(failure: Failure) -> Failure:
     """Twisted's errors are no OSErrors; everything else here speaks of those."""
     found = failure.value
+    if isinstance(found, error.ConnectingCancelledError):
+        raise CancelledError()
     if isinstance(found, error.TimeoutError):
         raise TimeoutError(errno.ETIMEDOUT, "it did not answer in time")
     if isinstance(found, error.DNSLookupError):

@@ -75,7 +75,7 @@ class SocketRig(Rig):
         self.resets = self.addressed = kind == "tcp"
         self._reactor = reactor
         self._kind = kind
-        self._listeners: list[Any] = []
+        self.listeners: list[Any] = []
 
     async def pair(self) -> tuple[Any, Any]:
         accepted: list[Any] = []
@@ -86,7 +86,7 @@ class SocketRig(Rig):
             path = os.path.join(mkdtemp(dir="."), "s")
             listener = await self.plane.listen(f"unix:{path}", accepted.append)
             target = Target(path=path)
-        self._listeners.append(listener)
+        self.listeners.append(listener)
         here = await self.plane.connect(target, PATIENCE)
         await self.until(lambda: accepted, "a connection")
         for channel in (here, accepted[0]):
@@ -106,7 +106,7 @@ class SocketRig(Rig):
             await deferLater(self._reactor, 0.0005, lambda: None)
 
     async def close(self) -> None:
-        for listener in self._listeners:
+        for listener in self.listeners:
             await maybeDeferred(listener.close)
         await self.plane.close(0)
 
