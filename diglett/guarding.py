@@ -137,9 +137,9 @@ class GuardedAuthenticator:
         wait = self._backoff.wait(peer)
         if wait > 0:
             self._log.debug("login from {peer} not looked at: back-off for {wait:.0f} s", peer=peer, wait=wait)
-            return fail(_later(f"too many failed logins from this address; try again in {wait:.0f} s"))
+            return fail(_throttled(f"too many failed logins from this address; try again in {wait:.0f} s"))
         if self._pending[key] >= self._pendingPerAddress:
-            return fail(_later("too many logins at once from this address; try again"))
+            return fail(_throttled("too many logins at once from this address; try again"))
         self._pending[key] += 1
 
         def answered(result: Any) -> Any:
@@ -213,3 +213,7 @@ class GuardedAuthenticator:
 
 def _later(message: str) -> LoginRefused:
     return LoginRefused(message, code="try-again", permanent=False)
+
+
+def _throttled(message: str) -> LoginRefused:
+    return LoginRefused(message, code="login-throttled", permanent=False)

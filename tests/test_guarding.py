@@ -203,6 +203,7 @@ class GuardedAuthenticatorTests(SynchronousTestCase):
         failure = self.failureResultOf(self.login(), LoginRefused)
         self.assertFalse(failure.value.permanent)
         self.assertIn("try again in 1 s", str(failure.value))
+        self.assertEqual(failure.value.code, "login-throttled")
         self.assertEqual(self.told.asked, 6)
         self.successResultOf(self.login("192.0.2.2"))
         self.clock.advance(1)
