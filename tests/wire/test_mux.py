@@ -90,7 +90,7 @@ class PiecesTests(SynchronousTestCase):
                 calls.append((id, [bytes(part) for part in parts]))
                 self.assertTrue(all(part.obj is data for part in parts), "copied")
 
-            side.endpoints[id].deliver = deliver  # type: ignore[method-assign, assignment]
+            side.endpoints[id].deliver = deliver
 
         listen(1)
         listen(3)

@@ -36,7 +36,7 @@ _LETTERS = bytes(at % 251 for at in range(400_000))
 class Source:
     """Who sends into one direction of a stream: so many bytes as fast as it is let, then perhaps an end."""
 
-    def __init__(self, side: Side, end: Endpoint) -> None:
+    def __init__(self, side: Peer, end: Any) -> None:
         self.side = side
         self.end = end
         self.position = 0
@@ -45,7 +45,7 @@ class Source:
         """Bytes to be sent in all."""
         self.finishing = False
         self.finished = False
-        end.resume = self.push  # type: ignore[method-assign]
+        end.resume = self.push
 
     def push(self) -> None:
         """Send what is there, as a connection does that is readable."""
@@ -87,9 +87,9 @@ class TwoMuxes(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.gateway = Peer(opens=True, peerStreams=STREAMS)
-        self.agent = Peer(streamsMax=STREAMS)
-        self.other = {self.gateway: self.agent, self.agent: self.gateway}
-        self.sources: dict[tuple[Side, int], Source] = {}
+        self.agent: Any = Peer(streamsMax=STREAMS)
+        self.other: dict[Peer, Peer] = {self.gateway: self.agent, self.agent: self.gateway}
+        self.sources: dict[tuple[Peer, int], Source] = {}
         self.aborted: set[int] = set()
         self.draining = False
         self.count = 0
@@ -101,7 +101,7 @@ class TwoMuxes(RuleBasedStateMachine):
             assert opening == Opening(1, 0, f"visitor {stream.id}")
             return end
 
-        self.agent.accept = accepted  # type: ignore[method-assign]
+        self.agent.accept = accepted
 
     # ---- what happens --------------------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from diglett.errors import Refused
@@ -98,7 +100,7 @@ class AcceptingTests(SynchronousTestCase):
     """The agent's side of a beginning."""
 
     def setUp(self) -> None:
-        self.agent = Side(streamsMax=3)
+        self.agent: Any = Side(streamsMax=3)
 
     def test_heard(self) -> None:
         """The driver hears what Open tells."""
@@ -127,10 +129,10 @@ class AcceptingTests(SynchronousTestCase):
     def test_noEndpoint(self) -> None:
         """When taking it fails by a bug of ours, the stream is closed and the link goes on."""
 
-        def accept(stream: object, opening: Opening) -> None:
+        def accept(stream: Any, opening: Opening) -> None:
             raise RuntimeError("a bug")
 
-        self.agent.accept = accept  # type: ignore[method-assign, assignment]
+        self.agent.accept = accept
         self.agent.receive(openFrame(1), openFrame(3))
         self.assertEqual(self.agent.calls, [("failed", 1), ("failed", 3)])
         self.assertEqual(self.agent.closes(), [(1, Reason.INTERNAL), (3, Reason.INTERNAL)])
@@ -140,12 +142,12 @@ class AcceptingTests(SynchronousTestCase):
         """Who takes streams may close one within the call; what comes for it is late then."""
         accept = self.agent.accept
 
-        def refuse(stream: object, opening: Opening) -> object:
-            endpoint = accept(stream, opening)  # type: ignore[arg-type]
-            self.agent.mux.close(stream, Reason.BACKEND_UNREACHABLE, "no such registration")  # type: ignore[arg-type]
+        def refuse(stream: Any, opening: Opening) -> Any:
+            endpoint = accept(stream, opening)
+            self.agent.mux.close(stream, Reason.BACKEND_UNREACHABLE, "no such registration")
             return endpoint
 
-        self.agent.accept = refuse  # type: ignore[method-assign, assignment]
+        self.agent.accept = refuse
         self.agent.receive(openFrame(1), payload(1, b"x"), finish(1))
         self.assertEqual(self.agent.closes(), [(1, Reason.BACKEND_UNREACHABLE)])
         self.assertEqual((self.agent.mux.ignored, self.agent.records[0].heard), (2, b""))
@@ -155,11 +157,11 @@ class AcceptingTests(SynchronousTestCase):
         """An endpoint put in place while the stream was being taken is not overwritten."""
         accept = self.agent.accept
 
-        def atOnce(stream: object, opening: Opening) -> object:
-            stream.endpoint = accept(stream, opening)  # type: ignore[attr-defined, arg-type]
+        def atOnce(stream: Any, opening: Opening) -> Any:
+            stream.endpoint = accept(stream, opening)
             return object()
 
-        self.agent.accept = atOnce  # type: ignore[method-assign, assignment]
+        self.agent.accept = atOnce
         self.agent.receive(openFrame(1), payload(1, b"x"))
         self.assertEqual(self.agent.records[0].heard, b"x")
 
@@ -168,7 +170,7 @@ class EndTests(SynchronousTestCase):
     """Finish and Close."""
 
     def setUp(self) -> None:
-        self.side = Side()
+        self.side: Any = Side()
         self.side.receive(openFrame(1))
         self.end = self.side.endpoints[1]
 
@@ -214,7 +216,7 @@ class EndTests(SynchronousTestCase):
         """Payload behind its sender's Finish breaks the stream, not the link."""
         self.side.receive(finish(1), payload(1, b"more"))
         self.assertEqual(self.side.closes(), [(1, Reason.PROTOCOL)])
-        self.assertEqual((self.end.heard, self.end.ending[0]), (b"", Reason.PROTOCOL))  # type: ignore[index]
+        self.assertEqual((self.end.heard, self.end.ending[0]), (b"", Reason.PROTOCOL))
         self.over()
 
     def test_inOnePiece(self) -> None:
@@ -336,7 +338,7 @@ class EndTests(SynchronousTestCase):
         """One that raises when it hears of its end is over all the same."""
         side = Side()
         side.receive(openFrame(1))
-        side.endpoints[1].closed = None  # type: ignore[assignment, method-assign]
+        side.endpoints[1].closed = None
         side.receive(encodeClose(1, 0))
         self.assertEqual((side.calls[1:], side.mux.streams, side.take()), ([("failed", 1)], {}, []))
 
@@ -453,24 +455,24 @@ class LostTests(SynchronousTestCase):
 
     def test_inTheMiddle(self) -> None:
         """When the link ends within a piece, what stands behind is not looked at: nobody hears of a dead link."""
-        side = Side()
+        side: Any = Side()
 
         def terminated() -> None:
             side.calls.append("terminated")
             side.mux.lost("the other side ended the link")
 
-        side.terminated = terminated  # type: ignore[method-assign]
+        side.terminated = terminated
         data = encodeFrame(Kind.TERMINATE, 0) + encodeFrame(Kind.DRAIN, 0) + openFrame(1) + b"\xff" * 20
         self.assertEqual(side.receive(data), len(data))
         self.assertEqual((side.calls, side.take()), (["terminated"], []))
 
     def test_byAnEndpoint(self) -> None:
         """The same when an endpoint's own doing ends it."""
-        side = Side()
+        side: Any = Side()
         side.receive(openFrame(1))
         side.mux.drain()
-        side.emptied = lambda: side.mux.lost("closed")  # type: ignore[method-assign]
+        side.emptied = lambda: side.mux.lost("closed")
         end = side.endpoints[1]
-        end.finished = lambda: side.mux.finish(end.stream)  # type: ignore[method-assign]
+        end.finished = lambda: side.mux.finish(end.stream)
         side.receive(finish(1), encodeFrame(Kind.DRAIN, 0), encodeFrame(Kind.PING, 0, b"12345678"))
         self.assertEqual((side.calls[1:], side.mux.streams), ([], {}))

@@ -10,7 +10,7 @@ from diglett.errors import ProtocolError
 from diglett.wire.frames import Way
 from diglett.wire.opening import Opening
 
-ADDRESSES = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=60)
+ADDRESSES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60)
 
 
 class OpeningTests(SynchronousTestCase):

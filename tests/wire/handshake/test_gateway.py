@@ -217,7 +217,8 @@ class RefusedTests(SynchronousTestCase):
 
     def test_malformed(self) -> None:
         """Payloads that are not what was specified."""
-        for login in (b"", b"{}", b"[]", b"\xff", b'{"token":"t","agent":"short"}', b'{"token":1,"agent":"%s"}' % (b"a" * 16)):
+        short, number = b'{"token":"t","agent":"short"}', b'{"token":1,"agent":"%s"}' % (b"a" * 16)
+        for login in (b"", b"{}", b"[]", b"\xff", short, number):
             self.broken(PREFACE, encodeFrame(Kind.LOGIN, 0, login))
         for name in (b"[]", b'{"name":1}', b'{"name":"a","type":"udp"}', b'{"name":"a","share":1}'):
             self.broken(PREFACE, LOGGING_IN, encodeFrame(Kind.REGISTER, 1, name))
@@ -376,7 +377,7 @@ class TogetherTests(SynchronousTestCase):
                 data = bytes(here.sent)
                 here.sent.clear()
                 for piece in cut(data, cuts):
-                    there.receive(piece)  # type: ignore[attr-defined]
+                    there.receive(piece)
 
     @given(st.lists(st.integers(0, 500), max_size=6), st.integers(1, 64))
     def test_granted(self, cuts: list[int], names: int) -> None:
