@@ -10,6 +10,7 @@
  *                                                arrives on stdin, echo again, print how many live
  *   stall-reader, stall-writer  streams=1        ask for a flood and read nothing / flood one that
  *                                                reads nothing; print when all is stuck, hold
+ * With cpu=NUMBER it stays on that core.
  * With http=NAME, down, up, connect and stall-reader speak HTTP to that virtual host instead. */
 #include "common.h"
 
@@ -224,6 +225,12 @@ static void option(char *word) {
     else if (!strcmp(word, "seconds")) seconds = atof(value);
     else if (!strcmp(word, "warm")) warm = atof(value);
     else if (!strcmp(word, "http")) http = value;
+    else if (!strcmp(word, "cpu")) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(atoi(value), &set);
+        if (sched_setaffinity(0, sizeof set, &set)) die("cpu: %s", strerror(errno));
+    }
     else die("unknown key: %s", word);
 }
 
