@@ -24,6 +24,12 @@ def ok(id: int, payload: bytes) -> bytes:
     return encodeFrame(Kind.OK, id, payload)
 
 
+def registered(register: Register) -> Registered:
+    """What the desk of these tests says to a name."""
+    url = "tcp://gateway.com:4711" if register.type == "tcp" else f"https://{register.name}.gateway.com"
+    return Registered(register.name, (url,))
+
+
 def read(data: bytes) -> tuple[Hello, list[Frame]]:
     """A preface and the frames behind it, whole."""
     reader = PrefaceReader()
@@ -78,8 +84,7 @@ class Question:
         if isinstance(self.asked, Login):
             self.granted("alice")
         else:
-            name = self.asked[1].name
-            self.granted(Registered(name, (f"https://{name}.gateway.com",)))
+            self.granted(registered(self.asked[1]))
 
 
 class Gateway:

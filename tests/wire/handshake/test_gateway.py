@@ -24,6 +24,7 @@ from tests.wire.handshake.talking import (
     Gateway,
     Question,
     read,
+    registered,
 )
 
 PREFACE = encodePreface(AGENT_HELLO.encode())
@@ -48,8 +49,7 @@ class GrantedTests(SynchronousTestCase):
         self.assertEqual([(frame.kind, frame.id) for frame in frames], [(Kind.OK, id) for id in (0, 1, 2, 0)])
         self.assertEqual(decodeJson(frames[0].payload), {"account": "alice"})
         self.assertEqual(
-            [Registered.decode(frame.payload) for frame in frames[1:3]],
-            [Registered(each.name, (f"https://{each.name}.gateway.com",)) for each in WANTED],
+            [Registered.decode(frame.payload) for frame in frames[1:3]], [registered(each) for each in WANTED]
         )
         self.assertEqual(Established.decode(frames[3].payload), TERMS)
         self.assertEqual([each.asked for each in gateway.questions], [LOGIN, (1, WANTED[0]), (2, WANTED[1])])
