@@ -28,6 +28,9 @@ class Effects(Protocol):
     def drainLink(self, link: Any) -> None:
         """Asked to stop while the link is up; it ends with `lost`."""
 
+    def leaveBehind(self, link: Any) -> None:
+        """This link is left to its streams: another one takes its place."""
+
 
 class Connecting(Protocol):
     """What happens."""
@@ -82,7 +85,6 @@ def _machine() -> Any:
     dialling.upon(Connecting.established).to(up).returns(None)
     dialling.upon(Connecting.failed).to(waiting).returns(None)
     up.upon(Connecting.lost).to(recovering).returns(None)
-    up.upon(Connecting.moved).to(dialling).returns(None)
     waiting.upon(Connecting.due).to(dialling).returns(None)
     recovering.upon(Connecting.due).to(dialling).returns(None)
 
@@ -96,6 +98,10 @@ def _machine() -> Any:
         def cancel(machine: Connecting, effects: Effects, pending: object) -> None:
             pending.cancel()  # type: ignore[attr-defined]
             effects.stopped(None)
+
+    @up.upon(Connecting.moved).to(dialling)
+    def move(machine: Connecting, effects: Effects, link: object) -> None:
+        effects.leaveBehind(link)
 
     @up.upon(Connecting.stop).to(leaving)
     def leave(machine: Connecting, effects: Effects, link: object) -> None:

@@ -86,8 +86,11 @@ class AgentService(Service):
         self._machine = newConnecting(self)
         self._link: Link | None = None
         self._old: set[Link] = set()
+        """Links that were left behind, with streams that still run."""
         self._wasUp = False
-        self._cancelDrain: Callable[[], None] = lambda: None
+        self._stopped = False
+        self._error: DiglettError | None = None
+        self._cancelDrain: Callable[[], None] | None = None
 
     # ---- the service ---------------------------------------------------------------------------------------------
 
@@ -107,8 +110,9 @@ class AgentService(Service):
 
     def abandon(self) -> None:
         """Asked to stop twice: do not wait for running streams."""
-        if self._link is not None:
-            self._link.close()
+        for link in [self._link, *self._old]:
+            if link is not None:
+                link.close()
 
     # ---- what the machine makes happen ---------------------------------------------------------------------------
 
@@ -166,14 +170,34 @@ class AgentService(Service):
         return self._plane.clock.callLater(delay, self._machine.due)
 
     def drainLink(self, link: Link) -> None:
-        self._cancelDrain = timer(self._plane.clock, DRAIN_LIMIT, link.close)
+        self._limitDrain()
         link.drain()
 
+    def leaveBehind(self, link: Link) -> None:
+        self._link = None
+        self._old.add(link)
+        self._policy.lost()
+        self._reporter.moving()
+
     def stopped(self, error: DiglettError | None) -> None:
-        self._cancelDrain()
+        self._stopped = True
+        self._error = error
         for link in list(self._old):
-            link.close()
-        self.done.callback(error)
+            link.drain() if error is None else link.close()
+        self._end()
+        if self._old:
+            self._limitDrain()
+
+    def _limitDrain(self) -> None:
+        if self._cancelDrain is None:
+            self._cancelDrain = timer(self._plane.clock, DRAIN_LIMIT, self.abandon)
+
+    def _end(self) -> None:
+        """Once no link is left."""
+        if self._stopped and not self._old and not self.done.called:
+            if self._cancelDrain is not None:
+                self._cancelDrain()
+            self.done.callback(self._error)
 
     # ---- the handler of the link ---------------------------------------------------------------------------------
 
@@ -187,17 +211,16 @@ class AgentService(Service):
     def draining(self, link: Link) -> None:
         """The gateway goes away: another one may answer, while this link's streams run out."""
         if link is self._link:
-            self._link = None
-            self._old.add(link)
-            self._reporter.moving()
             self._machine.moved()
 
     def emptied(self, link: Link) -> None:
         link.close()
 
     def lost(self, link: Link, error: DiglettError) -> None:
-        self._old.discard(link)
         if link is not self._link:
+            self._old.discard(link)
+            self._policy.lost()  # as like as not the gateway restarts just now
+            self._end()
             return
         self._link = None
         if isinstance(error, Refused) and error.permanent:

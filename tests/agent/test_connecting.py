@@ -46,6 +46,9 @@ class Recorder:
     def drainLink(self, link: Any) -> None:
         self.calls.append(("drain", link))
 
+    def leaveBehind(self, link: Any) -> None:
+        self.calls.append(("leave", link))
+
 
 LOST = LinkLost("gone")
 BAD = Refused("no", permanent=True)
@@ -107,11 +110,21 @@ class ConnectingTests(SynchronousTestCase):
         self.assertEqual(self.effects.calls[-1], ("stopped", None))
 
     def test_movesWithoutWaiting(self) -> None:
-        """A gateway that drains is left at once for another attempt."""
+        """A gateway that drains is left at once for another attempt, and its link to its streams."""
         self.machine.start()
         self.machine.established("link")
         self.machine.moved()
-        self.assertEqual(self.names(), ["dial", "dial"])
+        self.assertEqual(sorted(self.names()), ["dial", "dial", "leave"])
+        self.assertIn(("leave", "link"), self.effects.calls)
+
+    def test_leavingIsNotMoving(self) -> None:
+        """A gateway that drains while we leave changes nothing: the link's end is ours."""
+        self.machine.start()
+        self.machine.established("link")
+        self.machine.stop()
+        self.machine.moved()
+        self.machine.lost(LOST)
+        self.assertEqual(self.names(), ["dial", "drain", "stopped"])
 
     @given(st.lists(st.sampled_from(("due", "stop", "lost", "moved", "refused"))))
     def test_theEndIsTheEnd(self, late: list[str]) -> None:

@@ -8,15 +8,14 @@ from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 
 from diglett.accounts import Account
 from diglett.errors import Refused
 from diglett.gateway.publicname import Holding, NameContext, PublicName
 from diglett.gateway.registry import Registry
-from diglett.interfaces import ILease, IRegistrar, Registration
 from diglett.publishing import Publisher
 from diglett.wire.opening import Opening
+from tests.gateway.publishing import MemoryRegistrar
 
 
 class Listener:
@@ -44,40 +43,6 @@ class Plane:
     def listenOn(self, listening: Any, accepted: Any) -> Listener:
         self.listeners.append(Listener(listening))
         return self.listeners[-1]
-
-
-@implementer(ILease)
-class Lease:
-    """A publication that remembers its withdrawal."""
-
-    urls: tuple[str, ...] = ()
-
-    def __init__(self, log: list[str], name: str) -> None:
-        self.log = log
-        self.name = name
-
-    def withdraw(self) -> None:
-        self.log.append(f"withdrawn {self.name}")
-
-
-@implementer(IRegistrar)
-class MemoryRegistrar:
-    """Publishes into a list; fails or waits when told to."""
-
-    def __init__(self) -> None:
-        self.log: list[str] = []
-        self.answer: Any = None
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-    def publish(self, registration: Registration) -> Any:
-        self.log.append(f"registered {registration.fqdn}")
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        lease = Lease(self.log, registration.fqdn)
-        return self.answer.addCallback(lambda _: lease) if self.answer is not None else lease
 
 
 class Agent:
