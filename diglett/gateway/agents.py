@@ -42,7 +42,12 @@ class Agents:
         self._arrivals: dict[Arrival, str] = {}
         self._perAddress: Counter[str] = Counter()
         self._begun: set[Session] = set()
+        """From the first byte on."""
+        self._accounts: dict[str, set[Session]] = {}
+        """Those that have logged in, by the id of their account."""
+        self._loggedIn = 0
         self._sessions: set[Session] = set()
+        """Those that are established."""
         self._whenEmpty: Deferred[None] | None = None
         self._closed = False
         self.total = 0
@@ -97,32 +102,52 @@ class Agents:
     # ---- sessions ------------------------------------------------------------------------------------------------
 
     def entered(self, session: Session) -> None:
-        """Raises Refused: there are too many."""
-        if len(self._sessions) >= self._limits.links:
+        """It has logged in. A former link of the same agent does not count: this one takes its place.
+
+        Raises Refused: there are too many.
+        """
+        account = session.account
+        former = len(self._former(session))
+        if self._loggedIn - former >= self._limits.links:
             raise Refused("the gateway has as many agents as it takes", code="limit")
-        most = session.account.limits.agents
-        if most is not None and sum(1 for each in self._of(session.account.id)) >= most:
-            raise Refused(f"{session.account.id} may have at most {most} agents", code="limit")
+        most = account.limits.agents
+        if most is not None and len(self._accounts.get(account.id, ())) - former >= most:
+            raise Refused(f"{account.id} may have at most {most} agents", code="limit")
+        self._accounts.setdefault(account.id, set()).add(session)
+        self._loggedIn += 1
+
+    def established(self, session: Session) -> None:
+        """Its handshake is over; that of a former link of the same agent, or that link, is as well."""
         self._sessions.add(session)
         self.total += 1
+        for each in self._former(session):
+            each.end(Refused("the same agent has come back on another link", code="replaced", permanent=True))
+
+    def _former(self, session: Session) -> list[Session]:
+        mates = self._accounts.get(session.account.id, ())
+        return [each for each in mates if each.agent == session.agent and not each.leaving and each is not session]
 
     def left(self, session: Session) -> None:
         """It has ended."""
         self._begun.discard(session)
         self.refused += session not in self._sessions
         self._sessions.discard(session)
+        mates = self._accounts.get(session.account.id, set())
+        if session in mates:
+            self._loggedIn -= 1
+            mates.remove(session)
+            if not mates:
+                del self._accounts[session.account.id]
         if not self._begun and self._whenEmpty is not None:
             self._whenEmpty.callback(None)
             self._whenEmpty = None
 
     def streams(self, account: str) -> int:
-        return sum(session.streamCount for session in self._of(account))
+        return sum(session.streamCount for session in self._accounts.get(account, ()))
 
-    def names(self, account: str) -> int:
-        return sum(len(session.held) for session in self._of(account))
-
-    def _of(self, account: str) -> list[Session]:
-        return [session for session in self._sessions if session.account.id == account]
+    def names(self, session: Session) -> set[str]:
+        others = self._accounts[session.account.id].difference(self._former(session))
+        return set().union(*(each.names for each in others))
 
     @property
     def handshakes(self) -> int:
@@ -142,7 +167,7 @@ class Agents:
 
     def recheck(self) -> None:
         """The authenticator's answers may have changed."""
-        for session in list(self._sessions):
+        for session in list(self._begun):
             session.recheck()
 
     # ---- the end -------------------------------------------------------------------------------------------------

@@ -83,7 +83,9 @@ class Registry:
             # Joined before the predecessor leaves, so that the name stays published.
             public.holdings.append(holding)
             for each in same:
-                each.holder.end(Refused("the same agent has come back on another link", code="replaced"))
+                each.holder.end(
+                    Refused("the same agent has come back on another link", code="replaced", permanent=True)
+                )
             return True
         for each in former:
             if each in same or not await each.holder.probe():

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from diglett.accounts import Account, Credentials
 from diglett.errors import DiglettError, LoginRefused, Refused, UsageError
+from diglett.gateway.ingress.upstream import Upstream
 from diglett.gateway.publicname import Holding, PublicName
 from diglett.gateway.registry import Registry
 from diglett.link.arrival import Arrival
@@ -34,14 +35,17 @@ class Sessions(Protocol):
     """All sessions of the gateway, as one of them sees them."""
 
     def entered(self, session: Session) -> None:
-        """It is established. Raises Refused: its account has too many."""
+        """It has logged in. Raises Refused: its account has too many."""
+
+    def established(self, session: Session) -> None: ...
 
     def left(self, session: Session) -> None: ...
 
     def streams(self, account: str) -> int:
         """Live streams of this account."""
 
-    def names(self, account: str) -> int: ...
+    def names(self, session: Session) -> set[str]:
+        """The names of its account, but for those of a former link of the same agent."""
 
 
 @frozen
@@ -66,8 +70,11 @@ class Session:
         self._arrival = arrival
         self._link: Link | None = None
         self._held: list[tuple[PublicName, Holding]] = []
+        self._claimed = ""
+        """The name that is just being claimed."""
         self._over = False
-        self._draining = False
+        self.leaving = False
+        """One side has asked for an end: the names are gone, the streams run out."""
         self._expiry: Any = None
         self._since = 0.0
         self.account: Account = Account("")
@@ -81,6 +88,7 @@ class Session:
     ) -> Pending:
         """See `diglett.wire.handshake.gateway.Desk`."""
         self.agent = login.agent
+        self._arrival.loggedIn()  # from here on it waits for us
 
         async def decide() -> str:
             credentials = Credentials(
@@ -89,7 +97,7 @@ class Session:
                 peer=self.label.partition(" ")[0],
             )
             self.account = await self._context.authenticator.authenticate(credentials)
-            self._arrival.loggedIn()
+            self._context.sessions.entered(self)
             return self.account.id
 
         return self._answer(decide(), granted, denied)
@@ -99,17 +107,22 @@ class Session:
     ) -> Pending:
         """See `diglett.wire.handshake.gateway.Desk`."""
 
-        async def decide() -> Registered:
-            name = await self._allowedName(register.name)
+        return self._answer(self._claim(number, register), granted, denied)
+
+    async def _claim(self, number: int, register: Register) -> Registered:
+        name = await self._allowedName(register.name)
+        self._claimed = name
+        try:
+            self._checkLimit()
             holding = Holding(self, number, register.share)
             public = await self._context.registry.claim(name, register.type, holding)
-            if self._over:
-                self._context.registry.release(public, holding)
-                raise Refused("the agent has left", code="internal")
-            self._held.append((public, holding))
-            return Registered(name=name, urls=public.urls)
-
-        return self._answer(decide(), granted, denied)
+        finally:
+            self._claimed = ""
+        if self._over:
+            self._context.registry.release(public, holding)
+            raise Refused("the agent has left", code="internal")
+        self._held.append((public, holding))
+        return Registered(name=name, urls=public.urls)
 
     async def _allowedName(self, wanted: str) -> str:
         try:
@@ -122,10 +135,13 @@ class Session:
             raise Refused(
                 f"{self.account.id} may not use the name {name}", code="name-not-allowed", permanent=True
             )
-        limit = self.account.limits.names
-        if limit is not None and self._context.sessions.names(self.account.id) + len(self._held) >= limit:
-            raise Refused(f"{self.account.id} may hold at most {limit} names", code="limit")
         return name
+
+    def _checkLimit(self) -> None:
+        """A name counts from being asked for: else many handshakes at once would be a way around the limit."""
+        limit = self.account.limits.names
+        if limit is not None and len(self._context.sessions.names(self)) > limit:
+            raise Refused(f"{self.account.id} may hold at most {limit} names", code="limit")
 
     def _answer(
         self, decision: Coroutine[Any, Any, Any], granted: Callable[[Any], None], denied: Callable[[Refused], None]
@@ -146,12 +162,7 @@ class Session:
 
     def established(self) -> None:
         """See `diglett.wire.handshake.gateway.Desk`."""
-        try:
-            self._context.sessions.entered(self)
-        except Refused as error:
-            self._arrival.refuse(error)
-            self._end()
-            return
+        self._context.sessions.established(self)
         self._since = self._context.clock.seconds()
         link = self._link = self._arrival.establish(self)
         log.info(
@@ -176,8 +187,7 @@ class Session:
 
     def draining(self, link: Link) -> None:
         """The agent leaves: its names go now, its streams when they are done."""
-        self._draining = True
-        self._release()
+        self._leave()
 
     def emptied(self, link: Link) -> None:
         link.close()
@@ -191,7 +201,7 @@ class Session:
     @property
     def live(self) -> bool:
         """Whether streams can be opened now."""
-        return self._link is not None and not self._over and not self._draining
+        return self._link is not None and not self._over and not self.leaving
 
     @property
     def streamCount(self) -> int:
@@ -217,6 +227,11 @@ class Session:
         """The names of this session."""
         return [public for public, _ in self._held]
 
+    @property
+    def names(self) -> set[str]:
+        """The names it holds, and the one it is just claiming."""
+        return {public.name for public, _ in self._held} | ({self._claimed} - {""})
+
     def open(self, opening: Opening, endpoint: Endpoint) -> tuple[Mux, Stream]:
         assert self._link is not None
         limit = self.account.limits.streams
@@ -238,8 +253,7 @@ class Session:
 
     def drain(self) -> None:
         """The gateway stops: no new streams here, the agent should dial another one."""
-        self._draining = True
-        self._release()
+        self._leave()
         if self._link is not None:
             self._link.drain()
         else:
@@ -277,6 +291,14 @@ class Session:
             self._expiry = self._context.clock.callLater(min(left, 86_400.0), self.recheck)
 
     # ---- the end -------------------------------------------------------------------------------------------------
+
+    def _leave(self) -> None:
+        self.leaving = True
+        self._release()
+        if self._link is not None:
+            for stream in list(self._link.mux.streams.values()):
+                if isinstance(stream.endpoint, Upstream):
+                    stream.endpoint.retire()
 
     def _release(self) -> None:
         held, self._held = self._held, []

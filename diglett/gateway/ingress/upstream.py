@@ -15,7 +15,7 @@ from diglett.wire.stream import Stream
 class Upstream:
     """Endpoint of a stream. Keeps at most one read's worth of what the stream has no credit for."""
 
-    __slots__ = ("mux", "name", "reader", "stream", "_finishing", "_over", "_owed", "_unsent", "_visitor")
+    __slots__ = ("mux", "name", "reader", "stream", "_finishing", "_over", "_owed", "_retired", "_unsent", "_visitor")
 
     mux: Mux
     stream: Stream
@@ -29,11 +29,18 @@ class Upstream:
         """Bytes received for which the visitor's channel has not taken all that came of them."""
         self._finishing = False
         self._over = False
+        self._retired = False
 
     @property
     def reusable(self) -> bool:
         """Whether another request may be sent on it."""
-        return self.reader.reusable and self.reader.idle and not self._over
+        return self.reader.reusable and self.reader.idle and not self._over and not self._retired
+
+    def retire(self) -> None:
+        """Its agent leaves: a stream that is kept for a request to come would only keep it waiting."""
+        self._retired = True
+        if self.reader.idle:
+            self.close()
 
     # ---- towards the agent ---------------------------------------------------------------------------------------
 
