@@ -24,6 +24,8 @@ _plaintext = memoryview(bytearray(CIPHERTEXT_SIZE + FRAME_MAX))
 """Where every link decrypts to: what is left unparsed is kept per link, so it is free again after each turn."""
 TICKS = 4
 """Looks at the silence per keep-alive interval."""
+UNASKED = 5.0
+"""Seconds between looks at a mux whose peer is not asked."""
 _time = struct.Struct(">d")
 
 
@@ -55,16 +57,18 @@ class Link:
         opens: bool,
         ours: Hello,
         theirs: Hello,
-        terms: Established,
+        terms: Established | None,
         label: str,
+        muxType: type[Mux] = Mux,
     ) -> None:
+        """`terms` is None when the peer cannot be asked whether it is there: the kernel has to find out."""
         self.label = label
         """For logs: the peer's address."""
         self._plane = plane
         self._channel = channel
         self._handler = handler
         self._terms = terms
-        self.mux = Mux(
+        self.mux = muxType(
             self,
             plane.clock.seconds,
             opens=opens,
@@ -209,11 +213,15 @@ class Link:
     # ---- liveness ------------------------------------------------------------------------------------------------
 
     def _schedule(self) -> None:
-        self._timer = self._plane.clock.callLater(self._terms.keepalive / TICKS, self._tick)
+        interval = UNASKED if self._terms is None else self._terms.keepalive / TICKS
+        self._timer = self._plane.clock.callLater(interval, self._tick)
 
     def _tick(self) -> None:
         self._schedule()
         now = self._plane.clock.seconds()
+        self.mux.tick(now)
+        if self._terms is None or self._over:
+            return
         if self._heard:
             self._heard = False
             self._lastHeard = now
@@ -232,9 +240,9 @@ class Link:
             self.close(error)
 
     def probe(self, seconds: float) -> Deferred[bool]:
-        """Whether the peer says anything within this time; it is asked to."""
-        if self._over:
-            return succeed(False)
+        """Whether the peer says anything within this time; it is asked to. Who cannot be asked counts as alive."""
+        if self._over or self._terms is None:
+            return succeed(not self._over)
         probe: Deferred[bool] = Deferred()
         self._probes.append(probe)
         timeout = self._plane.clock.callLater(seconds, self._answerProbes, False)
@@ -254,6 +262,7 @@ class Link:
             probe.callback(alive)
 
     def _giveUp(self) -> None:
+        assert self._terms is not None
         log.info("{label}: nothing heard for {seconds} s", label=self.label, seconds=self._terms.timeout)
         self._channel.abort()
         self._end(LinkLost(f"nothing was heard from the other side for {self._terms.timeout} s"))

@@ -10,6 +10,11 @@ NOTSENT_LOWAT = 131_072
 """Bytes a link lets wait in the kernel unsent: more would stand between a ping and a slow line."""
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25 if sys.platform == "linux" else None)
 _TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
+_TCP_KEEPIDLE = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None))  # macOS has its own name
+_TCP_KEEPINTVL = getattr(socket, "TCP_KEEPINTVL", None)
+_TCP_KEEPCNT = getattr(socket, "TCP_KEEPCNT", None)
+_TCP_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+_PROBES = 4
 
 
 def tune(connection: socket.socket) -> None:
@@ -24,10 +29,26 @@ def tune(connection: socket.socket) -> None:
 def tuneLink(channel: Any, timeout: float) -> None:
     """What a link's socket needs: little queued in the kernel, and the kernel's own watch for a dead peer.
 
-    The kernel gives up when what was sent is not acknowledged for `timeout` seconds.
+    The kernel gives up when what was sent is not acknowledged for `timeout` seconds, or nothing came for so long and
+    its own probes are not answered: those matter only to a link that has no ping.
     """
     channel.option(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    idle = max(1, int(timeout / 3))
+    probing = ((_TCP_KEEPIDLE, idle), (_TCP_KEEPINTVL, max(1, (int(timeout) - idle) // _PROBES)), (_TCP_KEEPCNT, _PROBES))
+    for name, value in probing:
+        if name is not None:
+            channel.option(socket.IPPROTO_TCP, name, value)
     if _TCP_NOTSENT_LOWAT is not None:
         channel.option(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, NOTSENT_LOWAT)
     if _TCP_USER_TIMEOUT is not None:
         channel.option(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int(timeout * 1000))
+
+
+def acknowledgeNow(channel: Any) -> None:
+    """Do not let the kernel wait for something to acknowledge together; it forgets this, so say it after each read.
+
+    A peer that sends a header and its payload one by one with Nagle's algorithm on holds the payload back until the
+    header is acknowledged, which would take 40 ms.
+    """
+    if _TCP_QUICKACK is not None:
+        channel.option(socket.IPPROTO_TCP, _TCP_QUICKACK, 1)
