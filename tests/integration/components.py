@@ -93,7 +93,7 @@ class Running(ProcessProtocol):
     async def stop(self) -> None:
         """End it as an operator would; as a crash would if it does not obey."""
         self.send(signal.SIGTERM)
-        insist = reactor.callLater(5, self.send, signal.SIGKILL)
+        insist = reactor.callLater(2, self.send, signal.SIGKILL)
         await self.wait()
         if insist.active():
             insist.cancel()
@@ -109,13 +109,15 @@ class ComponentTestCase(TestCase):
         self.folder.mkdir()
         self.folder.chmod(0o755)
 
-    def spawn(self, program: str, *arguments: str, env: dict[str, str] | None = None) -> Running:
-        """Start a program in the folder of this test."""
+    def spawn(
+        self, program: str, *arguments: str, env: dict[str, str] | None = None, gently: bool = True
+    ) -> Running:
+        """Start a program in the folder of this test; `gently` is how it is ended (those with children need it)."""
         executable = find(program)
         running = Running(program)
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder), **(env or {})}
         reactor.spawnProcess(running, executable, [executable, *arguments], environment, str(self.folder))
-        self.addCleanup(lambda: Deferred.fromCoroutine(running.stop()))
+        self.addCleanup(lambda: Deferred.fromCoroutine(running.stop() if gently else running.kill()))
         return running
 
     async def run_(self, program: str, *arguments: str) -> tuple[int | None, str]:

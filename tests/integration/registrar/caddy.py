@@ -8,6 +8,7 @@ from tests.integration.components import Running, freePort
 from tests.integration.registrar.documented import documented
 from tests.integration.registrar.support import RegistrarTestCase
 
+
 class CaddyTestCase(RegistrarTestCase):
     """Caddy on free ports."""
 

@@ -8,12 +8,16 @@ from diglett.errors import Refused, UsageError
 from tests.integration.registrar.caddy import CaddyTestCase
 
 
-class CaddyTests(CaddyTestCase):
-    """Names come and go by the admin API."""
+class CaddyAdminTestCase(CaddyTestCase):
+    """With the admin API at a socket."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.spec = f"caddy:unix/{self.short}/admin.sock,probe={self.probe}"
+        self.spec = f"caddy:unix/{self.short}/admin.sock"
+
+
+class CaddyTests(CaddyAdminTestCase):
+    """Names come and go by the admin API."""
 
     async def admin(self, path: str, *options: str) -> tuple[int, str]:
         return await self.fetch(f"http://localhost{path}", "--unix-socket", f"{self.short}/admin.sock", *options)
@@ -21,7 +25,7 @@ class CaddyTests(CaddyTestCase):
     async def test_names(self) -> None:
         """A name is routed when publishing is done, another one beside it, and neither after withdrawal."""
         await self.caddyWithAdmin()
-        publisher = await self.publisher(self.spec)
+        publisher = await self.publisher(f"{self.spec},probe={self.probe}")
         one = await self.publish(publisher, self.backend("one"))
         status, body = await self.visit(self.https, "one")
         self.assertEqual((status, json.loads(body)["name"]), (200, "one"))
@@ -39,7 +43,7 @@ class CaddyTests(CaddyTestCase):
     async def test_webSocketSurvives(self) -> None:
         """Every change reloads Caddy; the WebSockets of other names live on."""
         await self.caddyWithAdmin()
-        publisher = await self.publisher(self.spec)
+        publisher = await self.publisher(f"{self.spec},probe={self.probe}")
         await self.publish(publisher, self.backend("one"))
         client = await self.webSocket(self.https, "one")
         for name in ("two", "three"):
@@ -51,7 +55,7 @@ class CaddyTests(CaddyTestCase):
     async def test_many(self) -> None:
         """A crowd of names that comes at once costs a few reloads only."""
         await self.caddyWithAdmin()
-        publisher = await self.publisher(self.spec.replace(",probe=", ",probe-timeout=10,url=none,probe="))
+        publisher = await self.publisher(f"{self.spec},url=none,probe={self.probe}")
         publishing = [publisher.publish(self.backend(f"n{number}").registration) for number in range(50)]
         for one in publishing:
             self.assertEqual((await one).urls, ())
@@ -60,14 +64,14 @@ class CaddyTests(CaddyTestCase):
     async def test_passthrough(self) -> None:
         """Caddy as it ships cannot pass TLS through, and the agent is told."""
         await self.caddyWithAdmin()
-        publisher = await self.publisher(self.spec)
+        publisher = await self.publisher(f"{self.spec},probe={self.probe}")
         error = await self.assertFailure(publisher.publish(self.backend("own", kind="tls").registration), Refused)
         self.assertIn("cannot be published as tls", str(error))
 
     async def test_caddyDown(self) -> None:
         """While Caddy is down publishing fails; what stands is put back when a new Caddy has forgotten it."""
         caddy = await self.caddyWithAdmin()
-        publisher = await self.publisher(self.spec)
+        publisher = await self.publisher(f"{self.spec},probe={self.probe}")
         await self.publish(publisher, self.backend("one"))
         await caddy.kill()
         await self.assertFailure(publisher.publish(self.backend("two").registration), Refused)
@@ -80,7 +84,7 @@ class CaddyTests(CaddyTestCase):
 
     async def test_caddyLater(self) -> None:
         """The gateway may start first."""
-        publisher = await self.publisher(self.spec)
+        publisher = await self.publisher(f"{self.spec},probe={self.probe}")
         self.assertIn("cannot be reached yet", self.logged())
         await self.caddyWithAdmin()
         await self.publish(publisher, self.backend("one"))
@@ -88,9 +92,9 @@ class CaddyTests(CaddyTestCase):
     async def test_crashedPredecessor(self) -> None:
         """What a killed gateway left is gone with the next start; a second gateway's is not."""
         await self.caddyWithAdmin()
-        await self.publish(await self.publisher(self.spec), self.backend("one"))
-        await self.publish(await self.publisher(self.spec, gateway="g2"), self.backend("two"))
-        await self.publisher(self.spec)
+        await self.publish(await self.publisher(f"{self.spec},probe={self.probe}"), self.backend("one"))
+        await self.publish(await self.publisher(f"{self.spec},probe={self.probe}", gateway="g2"), self.backend("two"))
+        await self.publisher(f"{self.spec},probe={self.probe}")
         self.assertEqual((await self.visit(self.https, "one"))[0], 404)
         self.assertEqual((await self.visit(self.https, "two"))[0], 200)
 

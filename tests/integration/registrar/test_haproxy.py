@@ -11,8 +11,9 @@ from tests.integration.components import Running, freePort
 from tests.integration.registrar.documented import documented
 from tests.integration.registrar.support import RegistrarTestCase
 
-class HaProxyTests(RegistrarTestCase):
-    """Names come and go in HAProxy's maps."""
+
+class HaProxyTestCase(RegistrarTestCase):
+    """HAProxy on free ports."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -24,7 +25,8 @@ class HaProxyTests(RegistrarTestCase):
         for name in ("names.map", "sni.map"):
             self.write(name, "")
         self.maps = f"map={self.folder}/names.map,sni-map={self.folder}/sni.map"
-        self.spec = f"haproxy:{self.short}/admin.sock,{self.maps},probe=https://127.0.0.1:{self.https}"
+        self.probe = f"https://127.0.0.1:{self.https}"
+        self.spec = f"haproxy:{self.short}/admin.sock,{self.maps}"
 
     async def haproxy(self) -> Running:
         places = {
@@ -38,10 +40,14 @@ class HaProxyTests(RegistrarTestCase):
         await self.listening(self.https, running)
         return running
 
+
+class HaProxyTests(HaProxyTestCase):
+    """Names come and go in HAProxy's maps."""
+
     async def test_names(self) -> None:
         """A name is routed when publishing is done, does not touch another's WebSocket, and is gone at once."""
         await self.haproxy()
-        publisher = await self.publisher(self.spec)
+        publisher = await self.publisher(f"{self.spec},probe={self.probe}")
         one = await self.publish(publisher, self.backend("one"))
         status, body = await self.visit(self.https, "one")
         self.assertEqual((status, json.loads(body)["name"]), (200, "one"))
@@ -69,7 +75,7 @@ class HaProxyTests(RegistrarTestCase):
     async def test_many(self) -> None:
         """More names than fit one line of commands come and go together."""
         await self.haproxy()
-        publisher = await self.publisher(self.spec.rpartition(",probe")[0])
+        publisher = await self.publisher(self.spec)
         publishing = [publisher.publish(self.backend(f"n{number}").registration) for number in range(120)]
         publications = [await one for one in publishing]
         self.assertEqual(json.loads((await self.visit(self.https, "n119"))[1])["name"], "n119")
@@ -81,7 +87,7 @@ class HaProxyTests(RegistrarTestCase):
     async def test_restarted(self) -> None:
         """A restarted HAProxy knows the names from the file; what is lost is put back."""
         haproxy = await self.haproxy()
-        publisher = await self.publisher(self.spec)
+        publisher = await self.publisher(f"{self.spec},probe={self.probe}")
         await self.publish(publisher, self.backend("one"))
         await haproxy.stop()
         error = await self.assertFailure(publisher.publish(self.backend("two").registration), Refused)
@@ -103,7 +109,7 @@ class HaProxyTests(RegistrarTestCase):
     async def test_startsFirst(self) -> None:
         """The gateway may start first; a predecessor's names are gone when HAProxy comes."""
         self.write("names.map", "old.gateway.test 1\n")
-        publisher = await self.publisher(self.spec)
+        publisher = await self.publisher(f"{self.spec},probe={self.probe}")
         self.assertIn("cannot be reached yet", self.logged())
         await self.haproxy()
         self.assertEqual((await self.visit(self.https, "old"))[0], 404)
@@ -114,7 +120,7 @@ class HaProxyTests(RegistrarTestCase):
         self.write("names.map", "old.gateway.test 1\n")
         await self.haproxy()
         self.assertNotEqual((await self.visit(self.https, "old"))[0], 404)
-        await self.publisher(self.spec)
+        await self.publisher(f"{self.spec},probe={self.probe}")
         self.assertEqual((await self.visit(self.https, "old"))[0], 404)
 
     async def test_wrongMap(self) -> None:

@@ -9,6 +9,7 @@ from tests.integration.components import Running, find, freePort
 from tests.integration.registrar.nginx import nginxOf
 from tests.integration.registrar.support import RegistrarTestCase
 
+
 class NginxTests(RegistrarTestCase):
     """Names come and go in a file."""
 

@@ -9,8 +9,8 @@ from tests.integration.registrar.documented import documented
 from tests.integration.registrar.stores import StoreTests, TraefikTestCase
 
 
-class RedisTests(StoreTests, TraefikTestCase):
-    """Names come and go in Redis."""
+class RedisTestCase(TraefikTestCase):
+    """Redis on a free port."""
 
     password = ""
 
@@ -30,6 +30,10 @@ class RedisTests(StoreTests, TraefikTestCase):
         running = self.spawn("redis-server", str(configuration))
         await self.listening(self.port, running)
         return running
+
+
+class RedisTests(StoreTests, RedisTestCase):
+    """Names come and go in Redis."""
 
     async def steal(self, key: str, value: str) -> None:
         status, output = await self.run_("redis-cli", "-p", str(self.port), "set", key, value)

@@ -11,8 +11,9 @@ from tests.integration.components import freePort
 from tests.integration.registrar.documented import documented
 from tests.integration.registrar.traefik import TraefikTestCase
 
-class TraefikHttpTests(TraefikTestCase):
-    """Names come and go in the document Traefik fetches."""
+
+class TraefikHttpTestCase(TraefikTestCase):
+    """With a port and a secret for the document."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -20,6 +21,10 @@ class TraefikHttpTests(TraefikTestCase):
         secret = self.write("secret", "s3cret\n")
         self.spec = f"traefik-http:{self.port},secret-file={secret}"
         self.provider = documented("traefik-http.yml", {":8090": f":{self.port}", "SECRET": "s3cret"})
+
+
+class TraefikHttpTests(TraefikHttpTestCase):
+    """Names come and go in the document Traefik fetches."""
 
     async def test_names(self) -> None:
         """A name is routed when publishing is done, another one beside it, and neither after withdrawal."""

@@ -12,13 +12,18 @@ from tests.integration.components import freePort
 from tests.integration.registrar.caddy import CaddyTestCase
 from tests.integration.registrar.nginx import nginxOf
 
-class UnixSocketTests(CaddyTestCase):
-    """Names come and go by sockets."""
+
+class UnixSocketTestCase(CaddyTestCase):
+    """With a folder for sockets."""
 
     def setUp(self) -> None:
         super().setUp()
         self.sockets = self.folder / "socks"
         self.spec = f"unix:{self.short}/socks"
+
+
+class UnixSocketTests(UnixSocketTestCase):
+    """Names come and go by sockets."""
 
     async def test_caddy(self) -> None:
         """With Caddy a name is there at once, does not touch another's WebSocket, and is gone at once."""

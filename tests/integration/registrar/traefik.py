@@ -6,6 +6,7 @@ from tests.integration.components import Running, freePort
 from tests.integration.registrar.documented import documented
 from tests.integration.registrar.support import RegistrarTestCase
 
+
 class TraefikTestCase(RegistrarTestCase):
     """Traefik on free ports; `provider` is added to its static configuration."""
 

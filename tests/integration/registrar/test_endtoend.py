@@ -1,0 +1,135 @@
+"""Gateway and agent as processes, the real proxy before them: names come, serve, go, and survive a crash."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.integration.backends import Backend
+from tests.integration.components import Running, freePort
+from tests.integration.registrar import test_caddy, test_haproxy, test_redis, test_traefikhttp, test_unixsockets
+
+ROOT = str(Path(__file__).parents[3])
+
+
+class EndToEnd:
+    """A mixin: `proxy` starts the proxy, and `register` is what the gateway is told."""
+
+    spec: str
+    probe: str
+
+    async def proxy(self) -> None:
+        """Start it."""
+        raise NotImplementedError
+
+    async def gateway(self: Any) -> Running:
+        """Start the gateway, on the same port as before, and wait until agents can connect."""
+        if not hasattr(self, "agentPort"):
+            self.agentPort = freePort()
+        running = self.spawn(
+            sys.executable, "-u", "-c", "import sys; from diglett.server import main; sys.exit(main())",
+            "--state", str(self.folder / "gateway"), "--domain", "gateway.test",
+            "--listen", f"tcp:{self.agentPort}:interface=127.0.0.1", "--https", "none", "--http", "none",
+            "--register", f"{self.spec},probe={self.probe}",
+            env={"PYTHONPATH": ROOT}, gently=False,
+        )  # fmt: skip
+        await self.until("the gateway is ready", lambda: self._ready(running, b"connect an agent with"))
+        return running
+
+    def _ready(self: Any, running: Running, text: bytes) -> bool:
+        if running.ended.called:
+            self.fail(f"it ended with {running.status}: {running.output.decode('utf-8', 'replace')}")
+        return text in running.output
+
+    async def agent(self: Any, name: str) -> Running:
+        """Start an agent before a backend of that name, and wait until it says that it is reachable."""
+        backend = Backend(self, name, "gateway.test")
+        running = self.spawn(
+            sys.executable, "-u", "-m", "diglett", "-g", f"localhost:{self.agentPort}", "-n", name,
+            f"127.0.0.1:{backend.registration.port}",
+            env={"PYTHONPATH": ROOT, "DIGLETT_STATE": str(self.folder / "gateway")}, gently=False,
+        )  # fmt: skip
+        line = f"https://{name}.gateway.test -> 127.0.0.1:".encode()
+        await self.until("the agent is ready", lambda: self._ready(running, line))
+        return running
+
+    async def serves(self: Any, name: str) -> bool:
+        status, body = await self.visit(self.https, name)
+        return status == 200 and json.loads(body)["name"] == name
+
+    async def test_names(self: Any) -> None:
+        """Two agents, a WebSocket through one while the other comes and goes."""
+        await self.proxy()
+        await self.gateway()
+        await self.agent("one")
+        self.assertTrue(await self.serves("one"))
+        client = await self.webSocket(self.https, "one")
+        two = await self.agent("two")
+        self.assertTrue(await self.serves("two"))
+        two.send(signal.SIGTERM)
+        await self.gone(self.https, "two")
+        await self.echo(client, b"two has gone")
+        self.assertTrue(await self.serves("one"))
+
+    async def test_gatewayStopped(self: Any) -> None:
+        """A gateway that is asked to stop withdraws its names at once, whatever it still waits for.
+
+        A Traefik that asks has no more to ask then, and may be left with the route and nothing behind it (502).
+        """
+        await self.proxy()
+        gateway = await self.gateway()
+        await self.agent("one")
+        gateway.send(signal.SIGTERM)
+        await self.gone(self.https, "one", (404, 502))
+
+    async def test_gatewayKilled(self: Any) -> None:
+        """After a crash agents come back by themselves, and the proxy routes to the new ports; the lost stay lost."""
+        await self.proxy()
+        gateway = await self.gateway()
+        await self.agent("one")
+        lost = await self.agent("lost")
+        await gateway.kill()
+        await lost.kill()
+        self.assertFalse(await self.serves("one"))
+        await self.gateway()
+        await self.until("the name is served again", lambda: self.serves("one"))
+        await self.gone(self.https, "lost")
+
+
+class UnixSocketTests(EndToEnd, test_unixsockets.UnixSocketTestCase):
+    """With Caddy and sockets."""
+
+    async def proxy(self) -> None:
+        await self.caddyWithSockets()
+
+
+class CaddyTests(EndToEnd, test_caddy.CaddyAdminTestCase):
+    """With Caddy's admin API."""
+
+    async def proxy(self) -> None:
+        await self.caddyWithAdmin()
+
+
+class TraefikHttpTests(EndToEnd, test_traefikhttp.TraefikHttpTestCase):
+    """With Traefik that asks the gateway."""
+
+    async def proxy(self) -> None:
+        await self.traefik(self.provider)
+
+
+class RedisTests(EndToEnd, test_redis.RedisTestCase):
+    """With Traefik and Redis."""
+
+    async def proxy(self) -> None:
+        await self.store()
+        await self.traefik(self.provider)
+
+
+class HaProxyTests(EndToEnd, test_haproxy.HaProxyTestCase):
+    """With HAProxy's runtime API."""
+
+    async def proxy(self) -> None:
+        await self.haproxy()
