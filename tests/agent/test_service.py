@@ -9,23 +9,18 @@ from diglett.plane.channel import Target
 from diglett.testing import memoryCredentials
 from diglett.trust.client import GatewayTrust
 from diglett.trust.pins import pinOf
-from tests.gateway.house import AGENTS, Hand
+from tests.gateway.housekeeping import GET, OK, HouseTestCase
 from tests.gateway.ingress.rig import Visitor
-from tests.gateway.test_session import GET, OK, HouseTestCase as _HouseTestCase
-
-__all__ = ["ComingTests"]
+from tests.gateway.people import AGENTS, Hand
 
 
-class ServiceTestCase(_HouseTestCase):
+class ServiceTestCase(HouseTestCase):
     """Agents, and a gateway that can go away."""
 
     def session(self) -> Any:
         """The only session there is."""
         (session,) = self.house.agents
         return session
-
-    def seconds(self) -> float:
-        return self.house.clock.seconds()
 
 
 class ComingTests(ServiceTestCase):
@@ -93,13 +88,9 @@ class ComingTests(ServiceTestCase):
 
     def test_tokenIsReadAnew(self) -> None:
         """A token that was changed in its file is used with the next attempt."""
-        tokens = ["old", "alice"]
-        hand = Hand(self.house, ("example",))
-        hand.service._token = lambda: tokens.pop(0)
-        self.hands.append(hand)
         self.house.shut()
-        hand.service.startService()
-        self.plane.advance(0.5)
+        hand = self.agent(token="old")
+        hand.token = "alice"
         self.house.open()
         self.plane.advance(16)
         self.assertTrue(hand.up)
