@@ -73,7 +73,7 @@ class Splice:
 
     def closed(self, reason: Reason, text: str) -> None:
         self._over = _ALL
-        self._channel.abort()
+        self._channel.close() if reason is Reason.ENDED else self._channel.abort()
 
     def resume(self) -> None:
         if not self._over & _READ:
@@ -97,7 +97,7 @@ _ALL = 3
 class PendingSplice:
     """The endpoint of a stream whose connection is still being made: keeps what comes, at most the window."""
 
-    __slots__ = ("_mux", "_stream", "_parts", "_size", "_finished", "_cancel")
+    __slots__ = ("_mux", "_stream", "_parts", "_size", "_finished", "_ended", "_cancel")
 
     def __init__(self, mux: Mux, stream: Stream) -> None:
         self._mux = mux
@@ -105,6 +105,7 @@ class PendingSplice:
         self._parts: list[bytes] = []
         self._size = 0
         self._finished = False
+        self._ended = False
         self._cancel: Callable[[], None] | None = None
 
     def connecting(self, cancel: Callable[[], None]) -> None:
@@ -120,6 +121,9 @@ class PendingSplice:
         self._stream.endpoint = splice
         if self._parts:
             splice.deliver([memoryview(part) for part in self._parts], self._size)
+        if self._ended:
+            splice.closed(Reason.ENDED, "")
+            return
         splice.start()
         if self._finished:
             splice.finished()
@@ -137,6 +141,9 @@ class PendingSplice:
         self._finished = True
 
     def closed(self, reason: Reason, text: str) -> None:
+        if reason is Reason.ENDED and self._parts:
+            self._ended = True  # and the connection will be made for what came
+            return
         cancel, self._cancel = self._cancel, None
         if cancel is not None:
             cancel()

@@ -310,11 +310,11 @@ class HttpVisitor:
         """The upstream takes more again."""
         self._unpause()
 
-    def upstreamEnded(self) -> None:
-        """The agent's side has finished its half."""
+    def upstreamEnded(self, both: bool) -> None:
+        """The agent's side has finished its half, or `both` halves are over."""
         if self._raw:
             self._channel.finish()
-            if self._ended:
+            if self._ended or both:
                 self._leave()
 
     def upstreamFailed(self, error: BadGateway) -> None:

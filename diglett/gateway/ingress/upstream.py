@@ -15,12 +15,14 @@ from diglett.wire.stream import Stream
 class Upstream:
     """Endpoint of a stream. Keeps at most one read's worth of what the stream has no credit for."""
 
-    __slots__ = ("mux", "name", "reader", "stream", "_finishing", "_over", "_owed", "_retired", "_unsent", "_visitor")
+    __slots__ = ("ended", "mux", "name", "reader", "stream", "_finishing", "_over", "_owed", "_retired", "_unsent", "_visitor")
 
     mux: Mux
     stream: Stream
 
     def __init__(self, visitor: Answering, name: Openable) -> None:
+        self.ended = False
+        """The agent's side sends no more."""
         self.name = name
         self.reader = ResponseReader()
         self._visitor = visitor
@@ -62,7 +64,12 @@ class Upstream:
         """The visitor sends no more."""
         self._finishing = True
         if not self._unsent and not self._over:
-            self.mux.finish(self.stream)
+            self._finish()
+
+    def _finish(self) -> None:
+        self.mux.finish(self.stream)
+        if self.ended:
+            self._visitor.upstreamEnded(True)
 
     def close(self) -> None:
         """Of no use any more."""
@@ -104,6 +111,7 @@ class Upstream:
             self._visitor.upstreamFailed(error)
 
     def finished(self) -> None:
+        self.ended = True
         reader = self.reader
         raw = reader.raw
         try:
@@ -112,15 +120,19 @@ class Upstream:
             self._visitor.upstreamFailed(error)
             return
         if raw:
-            self._visitor.upstreamEnded()
+            self._visitor.upstreamEnded(self._over)
             return
         if events:
             self._visitor.answer(events, 0)
         self.close()
 
     def closed(self, reason: Reason, text: str) -> None:
-        if not self._over:
-            self._over = True
+        if self._over:
+            return
+        self._over = True
+        if reason is Reason.ENDED:
+            self.finished()
+        else:
             self._visitor.upstreamClosed(reason, text)
 
     def resume(self) -> None:
@@ -132,5 +144,5 @@ class Upstream:
             del unsent[:done]
         if not unsent:
             if self._finishing:
-                self.mux.finish(self.stream)
+                self._finish()
             self._visitor.upstreamReady()
