@@ -73,6 +73,10 @@ class _Silent(Factory):
 
     noisy = False
 
+    def logPrefix(self) -> str:
+        """For Twisted's own line about the port."""
+        return "diglett"
+
 
 class _Taken:
     """A Twisted port whose socket we accept on."""
