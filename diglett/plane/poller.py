@@ -61,6 +61,8 @@ class Poller:
         self._epoll = newReadiness() if readiness is None else readiness
         self._fd = self._epoll.fileno()
         self._watched: dict[int, Polled] = {}
+        self._fresh: set[int] = set()
+        """Descriptors watched since the batch began: its events are about older ones of the same number."""
         self._batchEnd: list[Callable[[], None]] = []
         self._again: list[Callable[[], None]] = []
         self._timers = SharedTimers(reactor)
@@ -84,6 +86,7 @@ class Poller:
         polled.mask = mask
         if before == -1:
             self._watched[polled.fd] = polled
+            self._fresh.add(polled.fd)
             self._epoll.register(polled.fd, mask)
         else:
             self._epoll.modify(polled.fd, mask)
@@ -198,13 +201,15 @@ class Poller:
         return now + spin
 
     def _dispatch(self, events: list[tuple[int, int]]) -> None:
+        fresh = self._fresh
+        fresh.clear()
         if self._again:
             again, self._again = self._again, []
             self._run(again)
         watched = self._watched
         for fd, event in events:
             polled = watched.get(fd)
-            if polled is None:
+            if polled is None or fd in fresh:
                 continue
             try:
                 if event & OUT:

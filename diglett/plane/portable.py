@@ -49,7 +49,7 @@ class PortablePlane:
     def listen(self, description: str, accepted: Callable[[Channel], None]) -> Deferred[Listener]:
         """Listen on any Twisted server endpoint."""
         listening = serverFromString(self.clock, description).listen(_Accepting(self, accepted))
-        return listening.addCallback(_Port)
+        return listening.addCallback(_crowded).addCallback(_Port)
 
     def listenOn(self, listening: socket.socket, accepted: Callable[[Channel], None]) -> Listener:
         """Where the reactor cannot adopt the socket another one is opened at its address."""
@@ -125,6 +125,15 @@ class PortablePlane:
         self._timers.cancel()
         if self._scheduled is not None:
             self._scheduled.cancel()
+
+
+def _crowded(port: Any) -> Any:
+    """Let the kernel queue more than Twisted's 50 connections, unless it is something that has no queue."""
+    try:
+        port.socket.listen(BACKLOG)
+    except (AttributeError, OSError):
+        pass
+    return port
 
 
 class _Accepting(Factory):
