@@ -110,20 +110,25 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.compare",
         description=__doc__.split("\n")[0],
-        epilog="Without NEW.json it measures first; options it does not know go to python -m benchmarks.",
+        usage="python -m benchmarks.compare [NEW.json] [options]",
+        epilog="NEW.json is what `python -m benchmarks --json` wrote. Without it this measures first; "
+        "options it does not know go to python -m benchmarks.",
+        allow_abbrev=False,
     )
-    parser.add_argument("new", nargs="?", type=Path, help="what `python -m benchmarks --json` wrote")
     parser.add_argument("--baseline", type=Path, default=BASELINE, help="run to compare with (%(default)s)")
     parser.add_argument("--tolerance", type=float, default=_TOLERANCE, help="share that is noise (%(default)s)")
     parser.add_argument("--all", action="store_true", help="every contender, not only ours")
-    options, more = parser.parse_known_args(arguments)
+    first = arguments[0] if arguments and not arguments[0].startswith("-") else None
+    options, more = parser.parse_known_args(arguments[1:] if first else arguments)
     if not 0 <= options.tolerance < 1:
         parser.error("the tolerance is a share between 0 and 1")
-    if more and options.new is not None:
+    if more and first is not None:
         parser.error(f"unknown: {' '.join(more)} (with NEW.json nothing is measured)")
     try:
+        if not options.baseline.exists():
+            raise Trouble(f"there is no {options.baseline}; make it with python -m benchmarks --json FILE")
         then = Results.read(options.baseline)
-        now = Results.read(options.new) if options.new is not None else _measure(more)
+        now = Results.read(Path(first)) if first is not None else _measure(more)
         return _report(then, now, options.tolerance, options.all)
     except Trouble as trouble:
         print(f"benchmarks.compare: {trouble}", file=sys.stderr)

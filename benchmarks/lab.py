@@ -59,14 +59,14 @@ class Lab:
             yield lab
 
     @contextmanager
-    def apart(self) -> Iterator[dict[str, int]]:
-        """Keep load and its backend on two cores, as on two machines; options for load.
+    def apart(self, wanted: bool) -> Iterator[dict[str, int]]:
+        """Where wanted, keep load and its backend on two cores, as on two machines; options for load.
 
         Left alone, the kernel sometimes runs two processes that wait for each other on one core,
         where a round trip takes a third of the time: direct would be two different yardsticks.
         """
         cores = sorted(os.sched_getaffinity(0))
-        if len(cores) < 2 or self._backend is None:
+        if not wanted or len(cores) < 2 or self._backend is None:
             yield {}
             return
         os.sched_setaffinity(self._backend, cores[-1:])

@@ -71,7 +71,7 @@ class Ours(Contender):
             command += ["-n", name, f"127.0.0.1:{site.backends[name]}"]
         watch = Watch()
         agent = site.start("agent", "agent", command, env)
-        doors = {name: self._door(site, gateway, agent, name, front) for name in names}
+        doors: dict[str, Door] = {name: self._door(site, gateway, agent, name, front) for name in names}
         self._awaitForwarding(site, agent, doors)
         ready = watch.seconds()
         if self.way == "https":

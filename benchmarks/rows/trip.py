@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Mapping
 
 from attrs import define
@@ -37,7 +36,7 @@ class Trip(Row):
         size = {"connections": self.connections, "size": self.size}
         times = {"seconds": lab.settings.seconds, "warm": lab.settings.warm}
         # With one connection only one process runs at a time, and where it runs matters most.
-        with lab.apart() if self.connections == 1 else nullcontext({}) as more:
+        with lab.apart(self.connections == 1) as more:
             result = load(running.site, running.doors[self.door], "trip", **size, **times, **more)
         found = {f"{self.key}.{key}": result[key] for key in ("p50", "p99", "p999")}
         return {self.key: result["rate"], **found}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from pathlib import Path
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from benchmarks.errors import Trouble
 from benchmarks.lab import Lab
@@ -21,6 +22,8 @@ class NativeTests(SynchronousTestCase):
     """Every mode of load.c, with a backend and without."""
 
     def setUp(self) -> None:
+        if shutil.which("cc") is None:
+            raise SkipTest("no C compiler")
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
         processes = Processes()
