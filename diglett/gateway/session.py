@@ -11,10 +11,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from diglett.accounts import Account, Credentials
-from diglett.errors import DiglettError, LoginRefused, Refused, UsageError
+from diglett.errors import DiglettError, Refused, UsageError
 from diglett.gateway.ingress.upstream import Upstream
 from diglett.gateway.publicname import Holding, PublicName
 from diglett.gateway.registry import Registry
+from diglett.gateway.standing import Standing
 from diglett.link.arrival import Arrival
 from diglett.link.link import Link
 from diglett.names import normalizeName
@@ -75,7 +76,7 @@ class Session:
         self._over = False
         self.leaving = False
         """One side has asked for an end: the names are gone, the streams run out."""
-        self._expiry: Any = None
+        self._standing = Standing(context.clock, context.authenticator, self)
         self._since = 0.0
         self.account: Account = Account("")
         self.agent = ""
@@ -171,8 +172,8 @@ class Session:
             account=self.account.id,
             names=", ".join(public.fqdn for public, _ in self._held),
         )
-        self._watchExpiry()
         link.start(self._arrival.rest())
+        self._standing.begin()
 
     def over(self, error: DiglettError) -> None:
         """See `diglett.wire.handshake.gateway.Desk`."""
@@ -259,36 +260,9 @@ class Session:
         else:
             self._arrival.stop(Refused("the gateway is stopping", code="draining"))
 
-    # ---- still allowed? ------------------------------------------------------------------------------------------
-
     def recheck(self) -> None:
-        """Ask the authenticator again about the account and each name; end the session when the answer is no."""
-        if not self._over and self._link is not None:
-            Deferred.fromCoroutine(self._recheck()).addErrback(
-                lambda failure: log.failure("{label}: a bug in asking again", failure=failure, label=self.label)
-            )
-
-    async def _recheck(self) -> None:
-        authenticator = self._context.authenticator
-        try:
-            self.account = await authenticator.refresh(self.account)
-            for public, _ in list(self._held):
-                if not await authenticator.authorize(self.account, public.name):
-                    raise LoginRefused(f"{self.account.id} may no longer use the name {public.name}")
-        except Refused as error:
-            if error.permanent and not self._over:
-                log.info("{label}: revoked: {error}", label=self.label, error=error)
-                self.end(Refused(str(error), code="revoked", permanent=True))
-            return
-        self._watchExpiry()
-
-    def _watchExpiry(self) -> None:
-        if self._expiry is not None and self._expiry.active():
-            self._expiry.cancel()
-        self._expiry = None
-        if self.account.expires is not None and not self._over:
-            left = max(0.0, self.account.expires - self._context.clock.seconds())
-            self._expiry = self._context.clock.callLater(min(left, 86_400.0), self.recheck)
+        """The authenticator may think otherwise of it by now."""
+        self._standing.changed()
 
     # ---- the end -------------------------------------------------------------------------------------------------
 
@@ -309,7 +283,6 @@ class Session:
         if self._over:
             return
         self._over = True
-        if self._expiry is not None and self._expiry.active():
-            self._expiry.cancel()
+        self._standing.end()
         self._release()
         self._context.sessions.left(self)

@@ -183,6 +183,10 @@ class Stranger:
         """Send Login."""
         self.frame(Kind.LOGIN, 0, Login(token, agent).encode())
 
+    def register(self, name: str, number: int = 1, **register: Any) -> None:
+        """Send a Register."""
+        self.frame(Kind.REGISTER, number, Register(name, **register).encode())
+
     def freeze(self) -> None:
         """The network between is gone, in both directions, and nobody is told."""
         self.raw.freeze()
@@ -193,7 +197,7 @@ class Stranger:
         self.greet()
         self.login(token, agent)
         for number, name in enumerate(names or ("example",), 1):
-            self.frame(Kind.REGISTER, number, Register(name, **register).encode())
+            self.register(name, number, **register)
         self.frame(Kind.FINISH_REGISTER)
 
     @property

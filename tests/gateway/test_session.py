@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import trustme
+from twisted.internet.defer import Deferred
 
+from diglett.accounts import Account
 from diglett.testing import memoryCredentials
 from diglett.trust.client import GatewayTrust
+from diglett.wire.frames import Kind, encodeFrame
 from tests.gateway.housekeeping import OK, HouseTestCase
 from tests.gateway.people import AGENTS, HTTPS
 from tests.trust.forging import named
@@ -137,6 +140,96 @@ class StillAllowedTests(HouseTestCase):
         self.house.book.add("carol", expires=self.house.clock.seconds() + 3e9)
         self.agent(token="carol")
         self.assertTrue(all(call.getTime() < 2_000_000 for call in self.house.clock.getDelayedCalls()))
+
+    def test_revokedMeanwhile(self) -> None:
+        """Who was revoked while its handshake went on is let go as soon as that is over."""
+        stranger = self.house.stranger()
+        stranger.greet()
+        stranger.login()
+        stranger.register("example")
+        del self.house.book.accounts["alice"]
+        self.house.book.changed()
+        self.plane.pump()
+        stranger.frame(Kind.FINISH_REGISTER)
+        self.assertEqual(stranger.error, "revoked")
+        self.assertTrue(stranger.closed)
+        self.assertEqual(self.house.registrar.standing, [])
+
+    def test_cannotBeAsked(self) -> None:
+        """An authenticator that is out of order lets nobody go before time; it is asked again until it answers."""
+        hand = self.agent()
+        self.house.book.answer = RuntimeError("the database is gone")
+        self.house.book.changed()
+        self.plane.advance(45)
+        self.assertTrue(hand.up)
+        self.house.book.answer = None
+        del self.house.book.accounts["alice"]
+        self.plane.advance(31)
+        self.assertEqual(self.refusals(hand), ["revoked"])
+        self.flushLoggedErrors()
+
+    def test_cannotBeAskedAtTheEnd(self) -> None:
+        """An account whose time is over is let go even when nobody can say whether it was extended; not for good."""
+        self.house.book.add("carol", expires=self.house.clock.seconds() + 100)
+        hand = self.agent(token="carol")
+        self.plane.advance(95)
+        self.house.book.answer = RuntimeError("the database is gone")
+        self.plane.advance(6)
+        self.assertFalse(hand.up)
+        self.assertEqual(hand.ended, [])
+        self.house.book.answer = None
+        self.house.book.add("carol")
+        self.plane.advance(20)
+        self.assertTrue(hand.up)
+        self.flushLoggedErrors()
+
+    def test_slowAnswers(self) -> None:
+        """An answer that was overtaken by a newer question counts no more, and one to an ended session harms nobody."""
+        hand = self.agent("one")
+        slow: Deferred[None] = Deferred()
+        self.house.book.answer = slow
+        self.house.book.changed()
+        self.house.book.answer = None
+        self.house.book.add("alice", patterns=("one",))
+        self.house.book.changed()
+        self.assertEqual(self.house.book.refreshed, 2)
+        slow.callback(None)
+        self.assertTrue(hand.up)
+        self.house.book.answer = Deferred()
+        self.house.book.changed()
+        hand.service.stopService()
+        self.plane.pump()
+        self.assertEqual(hand.ended, [None])
+
+    def test_slowNo(self) -> None:
+        """A no that takes its time counts as much."""
+        hand = self.agent()
+        self.house.book.answer = slow = Deferred()
+        del self.house.book.accounts["alice"]
+        self.house.book.changed()
+        self.assertTrue(hand.up)
+        slow.callback(None)
+        self.plane.pump()
+        self.assertEqual(self.refusals(hand), ["revoked"])
+
+    def test_overAtOnce(self) -> None:
+        """An agent that ends its link in the same breath in which it was made leaves no timer behind."""
+        self.house.book.add("carol", expires=self.house.clock.seconds() + 100)
+        stranger = self.house.stranger()
+        stranger.greet()
+        stranger.login("carol")
+        stranger.register("example")
+        stranger.say(encodeFrame(Kind.FINISH_REGISTER, 0) + encodeFrame(Kind.TERMINATE, 0))
+        self.plane.pump()
+        self.assertEqual(self.house.leftovers(), {})
+
+    def test_becomesSomebodyElse(self) -> None:
+        """An authenticator that takes an account for another one now has it let go: its limits are not the other's."""
+        hand = self.agent()
+        self.house.book.accounts["alice"] = Account("bob", ("*",), credential="alice")
+        self.house.book.changed()
+        self.plane.pump()
+        self.assertEqual(self.refusals(hand), ["revoked"])
 
 
 class ComingBackTests(HouseTestCase):
