@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pwd
 import subprocess
@@ -43,8 +44,7 @@ class Ssh(Contender):
             command = [find("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
             if subprocess.run(command, check=False).returncode:
                 raise Trouble("ssh-keygen failed")
-        if os.geteuid() == 0:
-            _SEPARATION.mkdir(exist_ok=True)  # sshd will not start without
+        _makeSeparation()
         port = gateway.freePort()
         config = folder / "sshd_config"
         config.write_text(_SSHD.format(port=port, address=gateway.address, folder=folder))
@@ -70,3 +70,17 @@ class Ssh(Contender):
         ssh = site.start("agent", "ssh", [*command, f"{user}@{gateway.address}"])
         site.awaitEcho(ssh, doors["load"].port)
         return Running(self, site, doors, gatewayReady, watch.seconds())
+
+
+def _makeSeparation() -> None:
+    """The folder that root's sshd does not start without; ours goes when the run ends."""
+    if os.geteuid() == 0 and not _SEPARATION.exists():
+        _SEPARATION.mkdir()
+        atexit.register(_removeSeparation)
+
+
+def _removeSeparation() -> None:
+    try:
+        _SEPARATION.rmdir()
+    except OSError:
+        pass  # somebody else has found a use for it
