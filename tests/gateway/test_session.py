@@ -221,7 +221,7 @@ class StillAllowedTests(HouseTestCase):
         stranger.register("example")
         stranger.say(encodeFrame(Kind.FINISH_REGISTER, 0) + encodeFrame(Kind.TERMINATE, 0))
         self.plane.pump()
-        self.assertEqual(self.house.leftovers(), {})
+        self.assertEqual((self.house.clock.getDelayedCalls(), len(self.house.agents._begun)), ([], 0))
 
     def test_becomesSomebodyElse(self) -> None:
         """An authenticator that takes an account for another one now has it let go: its limits are not the other's."""
