@@ -16,6 +16,7 @@ from diglett.plane.tls import TLSChannel, describe
 from diglett.wire.frames import ALPN
 from diglett.wire.handshake.gateway import Desk, GatewayHandshake
 from diglett.wire.messages import Established, Hello
+from diglett.wire.mux import Mux
 
 log = Logger()
 
@@ -41,7 +42,7 @@ class Arrival:
         self._channel: Any = None
         self._over = False
         self._cancelTimer: Callable[[], None] = lambda: None
-        self._handshake: GatewayHandshake | None = None
+        self._handshake: Any = None
         self._owner: HandshakeOwner | None = None
         self.label = ""
         self.connection: SSL.Connection | None = None
@@ -51,8 +52,10 @@ class Arrival:
         """TLS is done: a session has begun."""
         return self._handshake is not None
 
-    def begin(self, channel: Any, connection: SSL.Connection, desk: Callable[[Arrival], Desk]) -> None:
-        """Shake hands over TLS first."""
+    def begin(
+        self, channel: Any, connection: SSL.Connection, desk: Callable[[Arrival], Desk], received: bytes = b""
+    ) -> None:
+        """Shake hands over TLS first; `received` was read from the channel already."""
         self.label = formatAddress(channel.peer)
         self._cancelTimer = timer(self._plane.clock, TLS_TIMEOUT, self._tooLate)
         self._plane.tuneLink(channel, self._terms.timeout)
@@ -71,17 +74,21 @@ class Arrival:
             else:
                 self.secured(tls, desk)
 
-        tls.handshake(secured)
+        tls.handshake(secured, received)
 
     def secured(self, tls: TLSChannel, desk: Callable[[Arrival], Desk]) -> None:
         """Hear what the agent wants."""
         self._channel = tls
         self.connection = tls.connection
         self.label = formatAddress(tls.peer)
-        handshake = self._handshake = GatewayHandshake(self._send, self._hello, self._terms, desk(self))
-        self._owner = HandshakeOwner(tls, handshake, UNREAD_MAX)
+        self._shake(GatewayHandshake(self._send, self._hello, self._terms, desk(self)))
+
+    def _shake(self, handshake: Any) -> None:
+        """Begin the handshake on a channel that is secured."""
+        self._handshake = handshake
+        self._owner = HandshakeOwner(self._channel, handshake, UNREAD_MAX)
         self._limit(LOGIN_TIMEOUT)
-        tls.resumeReading()
+        self._channel.resumeReading()
 
     # ---- what the desk calls -------------------------------------------------------------------------------------
 
@@ -96,6 +103,9 @@ class Arrival:
 
     def establish(self, handler: LinkHandler) -> Link:
         """The handshake is done; the link still has to be started with `Link.start(arrival.rest())`."""
+        return self._carry(handler, self._hello, self._terms, Mux)
+
+    def _carry(self, handler: LinkHandler, ours: Hello, terms: Established | None, muxType: type[Mux]) -> Link:
         self._finish()
         assert self._owner is not None and self._handshake is not None
         self._owner.release()
@@ -104,15 +114,18 @@ class Arrival:
             self._channel,
             handler,
             opens=True,
-            ours=self._hello,
+            ours=ours,
             theirs=self._handshake.theirs,
-            terms=self._terms,
+            terms=terms,
             label=self.label,
+            muxType=muxType,
         )
 
     def rest(self) -> bytes:
+        """What came behind the handshake."""
         assert self._handshake is not None
-        return self._handshake.rest()
+        rest: bytes = self._handshake.rest()
+        return rest
 
     def refuse(self, error: DiglettError) -> None:
         """The handshake has failed; the refusal, if any, was sent."""
@@ -146,14 +159,14 @@ class Arrival:
             self._handshake.timeOut(Refused("the handshake took too long", code="timeout"))
         self._drop("the handshake took too long")
 
-    def _drop(self, why: str) -> None:
+    def _drop(self, why: str, politely: bool = False) -> None:
         if self._over:
             return
         self._finish()
         log.info("{label}: dropped: {why}", label=self.label, why=why)
         if self._handshake is not None:
             self._handshake.lose(LinkLost(why))
-        self._channel.close() if self._owner is not None else self._channel.abort()
+        self._channel.close() if politely or self._owner is not None else self._channel.abort()
 
     def _finish(self) -> None:
         if not self._over:

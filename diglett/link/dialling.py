@@ -17,10 +17,12 @@ from diglett.plane.tls import TLSChannel, describe
 from diglett.wire.frames import ALPN
 from diglett.wire.handshake.agent import AgentHandshake, Outcome
 from diglett.wire.messages import Hello, Login, Register
+from diglett.wire.mux import Mux
 
 CONNECT_TIMEOUT = 10.0
 HANDSHAKE_TIMEOUT = 30.0
 """Seconds for TLS and the handshake together."""
+UNREAD_MAX = 1 << 20
 
 
 class Trust(Protocol):
@@ -92,17 +94,25 @@ class Dialling:
         handshake = AgentHandshake(
             self._send, self._hello, self._login, self._registrations, self._established, self._fail
         )
+        self._shake(handshake, HandshakeOwner(tls, handshake, UNREAD_MAX, self._trust.explain))
+
+    def _shake(self, handshake: Any, owner: HandshakeOwner) -> None:
+        """Begin the handshake on a channel that is secured."""
         self._handshake = handshake
-        self._owner = HandshakeOwner(tls, handshake, 1 << 20, self._trust.explain)
+        self._owner = owner
         handshake.start()
         if not self._over:
-            tls.resumeReading()
+            self._channel.resumeReading()
 
     def _send(self, data: bytes) -> None:
         if self._owner is not None:
             self._owner.send(data)
 
     def _established(self, outcome: Outcome) -> None:
+        self._carry(outcome, self._hello, Mux)
+
+    def _carry(self, outcome: Outcome, ours: Hello, muxType: type[Mux]) -> None:
+        """The handshake is done."""
         if self._over:
             return
         self._over = True
@@ -114,10 +124,11 @@ class Dialling:
             self._channel,
             self._handler,
             opens=False,
-            ours=self._hello,
+            ours=ours,
             theirs=outcome.hello,
             terms=outcome.terms,
             label=str(self._target),
+            muxType=muxType,
         )
         rest = self._handshake.rest
         self.done.callback((link, outcome))

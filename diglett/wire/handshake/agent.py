@@ -35,7 +35,8 @@ class Outcome:
     """The gateway's."""
     registered: list[Registered]
     """In the order of the registrations asked for."""
-    terms: Established
+    terms: Established | None
+    """None: the gateway cannot be asked whether it is there (version 1)."""
 
 
 @define(eq=False)
