@@ -103,7 +103,8 @@ class Registry:
         if not public.holdings and self._names.get(public.name) is public:
             del self._names[public.name]
             self._passing -= public.kind == "tls"
-            self._gone[public.name] = self._context.plane.clock.seconds()
+            if public.kind == "http":
+                self._gone[public.name] = self._context.plane.clock.seconds()
             if len(self._gone) > REMEMBERED:
                 self._gone.popitem(last=False)
             public.withdraw()

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from diglett.accounts import Account
 from diglett.errors import Refused
+from diglett.gateway import registry
 from diglett.gateway.publicname import Holding, NameContext, PublicName
 from diglett.gateway.registry import Registry
 from diglett.publishing import Publisher
@@ -136,6 +137,22 @@ class RegistryTests(SynchronousTestCase):
         self.assertIsNone(self.registry.find("example"))
         self.assertEqual(self.registry.away("example"), 7)
         self.assertIsNone(self.registry.away("never"))
+
+    def test_awayIsForVisitorsOfTheFront(self) -> None:
+        """A name that no front serves is not told to have been there."""
+        agent = Agent(self.registry)
+        self.successResultOf(agent.claim("raw", kind="tcp"))
+        agent.leave()
+        self.assertIsNone(self.registry.away("raw"))
+
+    def test_awayIsBounded(self) -> None:
+        """Of the names that have left, the last ten thousand are remembered."""
+        self.patch(registry, "REMEMBERED", 3)
+        agent = Agent(self.registry)
+        for name in "abcd":
+            self.successResultOf(agent.claim(name))
+            agent.leave()
+        self.assertEqual([self.registry.away(name) is not None for name in "abcd"], [False, True, True, True])
 
     def test_takenBySomebodyElse(self) -> None:
         """Another account's name is refused, whether its agent still answers or not, and stays where it is."""

@@ -70,7 +70,7 @@ class HttpFront:
             raise Refused(serverName, code="misdirected")
         name = self.nameOf(host)
         public = self._registry.find(name) if name else None
-        if public is None:
+        if public is None or public.kind != "http":  # nobody speaks HTTP to what was not meant for it
             if name and self._registry.away(name) is not None:
                 raise Refused(f"the agent of {host} is not connected", code="agent-away")
             raise Refused(f"there is no tunnel called {host}", code="no-such-name")
