@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 from OpenSSL import SSL
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IHandshakeListener, IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -60,13 +60,15 @@ class Probe:
         end = self.reactor.seconds() + self.timeout
         pause = 0.02
         while True:
-            arrived: Deferred[None] = Deferred()
-            reached.addCallback(_pass, arrived)
+            outcome: Deferred[str | None] = Deferred()
+            reached.addCallback(_settle, outcome)
             visit = ask(lambda: self._visit(registration), _VISIT, self.reactor)
-            visit.addErrback(_reason)
-            _, first = await DeferredList([arrived, visit], fireOnOneCallback=True, consumeErrors=True)
-            visit.cancel()
-            if first == 0 or reached.called:
+            visit.addErrback(_reason).addCallback(_settle, outcome)
+            try:
+                said = await outcome
+            finally:
+                visit.cancel()
+            if said is None or reached.called:
                 return
             if self.reactor.seconds() + pause > end:
                 break
@@ -74,7 +76,7 @@ class Probe:
             pause = min(pause * 2, 0.5)
         raise Refused(
             f"the proxy at {self.where} did not route {registration.fqdn} to the gateway "
-            f"within {self.timeout:g} s: {visit.result}",
+            f"within {self.timeout:g} s: {said}",
             code="not-routed",
         )
 
@@ -91,9 +93,10 @@ def _reason(failure: Failure) -> str:
     return failure.getErrorMessage() or type(failure.value).__name__
 
 
-def _pass(result: Any, onward: Deferred[None]) -> Any:
-    onward.callback(None)
-    return result
+def _settle(said: str | None, outcome: Deferred[str | None]) -> None:
+    """The first of both counts: what the visitor was told, or (None) the arrival."""
+    if not outcome.called:
+        outcome.callback(said)
 
 
 @implementer(IHandshakeListener)

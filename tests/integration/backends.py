@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
+from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 
 from diglett.interfaces import Registration
 from tests.integration.components import reactor
@@ -55,7 +56,9 @@ class _Http(Protocol):
 class Backend:
     """A tunnel's port; `registration` describes it, and offers what a gateway offers."""
 
-    def __init__(self, test: Any, name: str, domain: str, kind: str = "http", context: Any = None) -> None:
+    def __init__(
+        self, test: Any, name: str, domain: str, kind: str = "http", context: Any = None, proxied: bool = False
+    ) -> None:
         self.name = name
         self.lost: list[str] = []
         self.visitors: set[Any] = set()
@@ -67,6 +70,9 @@ class Backend:
             from twisted.protocols.tls import TLSMemoryBIOFactory
 
             factory = TLSMemoryBIOFactory(context, False, self._factory)
+        if proxied:  # it closes connections without a PROXY protocol header
+            factory = HAProxyWrappingFactory(factory)
+        if factory is not self._factory:
             factory = _Noticing(self, factory)
         self._tcp = factory
         self._port = reactor.listenTCP(0, factory, interface="127.0.0.1")
@@ -78,6 +84,7 @@ class Backend:
             "127.0.0.1",
             self._port.getHost().port,
             kind=kind,
+            proxyProtocol=proxied,
             adopt=self._adopt,
             reached=self._whenReached,
             lose=self.lost.append,

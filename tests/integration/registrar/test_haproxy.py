@@ -28,14 +28,17 @@ class HaProxyTestCase(RegistrarTestCase):
         self.probe = f"https://127.0.0.1:{self.https}"
         self.spec = f"haproxy:{self.short}/admin.sock,{self.maps}"
 
-    async def haproxy(self) -> Running:
+    async def haproxy(self, send: str = "") -> Running:
         places = {
             "/run/haproxy": self.short,
             "/etc/haproxy": self.folder,
             "bind :443": f"bind 127.0.0.1:{self.https}",
             "bind :8443": f"bind 127.0.0.1:{self.sni}",
         }
-        file = self.write("haproxy.cfg", documented("haproxy.cfg", places))
+        text = documented("haproxy.cfg", places)
+        if send:  # the last server is that of TLS passed through
+            text = text.rstrip() + f" {send}\n"
+        file = self.write("haproxy.cfg", text)
         running = self.spawn("haproxy", "-W", "-db", "-f", str(file))
         await self.listening(self.https, running)
         return running
@@ -71,6 +74,13 @@ class HaProxyTests(HaProxyTestCase):
         self.assertEqual((await self.visit(self.https, "own"))[0], 404)
         await own.withdraw()
         self.assertEqual((await self.visit(self.sni, "own"))[0], 0)
+
+    async def test_proxyProtocol(self) -> None:
+        """With `send-proxy-v2` the visitor's address arrives at the port of a `tls` name."""
+        await self.haproxy("send-proxy-v2")
+        publisher = await self.publisher(f"{self.spec},probe=https://127.0.0.1:{self.sni}")
+        await self.publish(publisher, self.backend("own", kind="tls", context=self.backendTls("own"), proxied=True))
+        self.assertEqual(json.loads((await self.visit(self.sni, "own"))[1])["name"], "own")
 
     async def test_many(self) -> None:
         """More names than fit one line of commands come and go together."""

@@ -58,6 +58,16 @@ class NginxTests(RegistrarTestCase):
         await self.publish(publisher, self.backend("own", kind="tls", context=self.backendTls("own")))
         self.assertEqual(json.loads((await self.visit(self.sni, "own"))[1])["name"], "own")
 
+    async def test_proxyProtocol(self) -> None:
+        """With `proxy_protocol on` the visitor's address arrives at the port of a `tls` name."""
+        configuration = self.folder / "nginx.conf"
+        text = configuration.read_text()
+        configuration.write_text(text.replace("ssl_preread on;", "ssl_preread on; proxy_protocol on;"))
+        await self.nginx()
+        publisher = await self.publisher(f"{self.spec},probe=https://127.0.0.1:{self.sni}")
+        await self.publish(publisher, self.backend("own", kind="tls", context=self.backendTls("own"), proxied=True))
+        self.assertEqual(json.loads((await self.visit(self.sni, "own"))[1])["name"], "own")
+
     async def test_many(self) -> None:
         """A crowd of names that comes at once costs a few reloads only."""
         await self.nginx()

@@ -59,6 +59,13 @@ class TraefikFileTests(TraefikTestCase):
         self.assertIn('"name": "own"', output)
         self.assertNotIn("*.gateway.test", output)
 
+    async def test_proxyProtocol(self) -> None:
+        """If the port of a `tls` name expects it, Traefik sends the PROXY protocol's header, version 2."""
+        await self.traefik()
+        publisher = await self.publisher(f"traefik-file:{self.folder}/dynamic,probe={self.probe}")
+        await self.publish(publisher, self.backend("own", kind="tls", context=self.backendTls("own"), proxied=True))
+        self.assertEqual(json.loads((await self.visit(self.https, "own"))[1])["name"], "own")
+
     async def test_notRouted(self) -> None:
         """If Traefik does not route the name, publishing fails with an honest message, and nothing stays."""
         await self.traefik()

@@ -1,0 +1,217 @@
+"""What registrars share: doing, proving, undoing; the probe; looking after things."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransportWithDisconnection
+from twisted.logger import Logger, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from diglett.errors import Refused, UsageError
+from diglett.interfaces import PluginContext, Registration
+from diglett.registrar.probing import Probe
+from diglett.registrar.routing import Routing
+from diglett.registrar.upkeep import Upkeep
+
+
+class Door:
+    """An endpoint whose visitors wait in `visits`, or are refused."""
+
+    def __init__(self) -> None:
+        self.visits = []
+        self.refuses = False
+
+    def connect(self, factory):
+        if self.refuses:
+            return fail(ConnectionRefusedError())
+        protocol = factory.buildProtocol(None)
+        transport = StringTransportWithDisconnection()
+        transport.protocol = protocol
+        protocol.makeConnection(transport)
+        self.visits.append(protocol)
+        return succeed(protocol)
+
+
+class RoutingTestCase(SynchronousTestCase):
+    """A clock, a door, and a registration that can be reached."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.events = []
+        log = Logger("test", observer=self.events.append)
+        self.context = PluginContext(self.clock, Path(self.mktemp()), "gateway.com", "g1", log)
+        self.door = Door()
+        self.waiting = []
+        self.registration = Registration("a", "a.gateway.com", "127.0.0.1", 41234, reached=self.whenReached)
+        self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
+
+    def whenReached(self) -> Deferred:
+        reached: Deferred[None] = Deferred(lambda _: self.waiting.remove(reached))
+        self.waiting.append(reached)
+        return reached
+
+    def reach(self) -> None:
+        """A connection arrives at the port."""
+        waiting, self.waiting = self.waiting, []
+        for reached in waiting:
+            reached.callback(None)
+
+
+class RoutingTests(RoutingTestCase):
+    """`Routing.publish` with and without a probe."""
+
+    def publish(self, routing: Routing, do=lambda: None, undo=lambda: None, kinds=("http",)) -> Deferred:
+        return Deferred.fromCoroutine(routing.publish(self.registration, kinds, do, undo))
+
+    def withProbe(self) -> Routing:
+        return Routing(self.context, (), Probe(self.clock, "http://proxy", False, 10.0, self.door))
+
+    def test_urls(self) -> None:
+        """The lease has the URLs that were asked for, `https` unless others were, or none."""
+        for options, urls in (
+            ({}, ("https://a.gateway.com",)),
+            ({"url": ["https://{fqdn}:8443", "x://{name}"]}, ("https://a.gateway.com:8443", "x://a")),
+            ({"url": ["none"]}, ()),
+        ):
+            lease = self.successResultOf(self.publish(Routing.parse(options, self.context)))
+            self.assertEqual(lease.urls, urls)
+
+    def test_badOptions(self) -> None:
+        """A URL without a name in it, a probe that is no door, and a time that is none are errors."""
+        for options in (
+            {"url": ["https://gateway.com"]},
+            {"probe": ["127.0.0.1:443"]},
+            {"probe": ["https://127.0.0.1:x"]},
+            {"probe": ["https://127.0.0.1/path"]},
+            {"probe-timeout": ["soon"]},
+            {"probe-timeout": ["-1"]},
+            {"probe-timeout": ["nan"]},
+        ):
+            self.assertRaises(UsageError, Routing.parse, options, self.context)
+
+    def test_kinds(self) -> None:
+        """What the proxy cannot do is refused for good, before anything is done."""
+        done = []
+        failure = self.failureResultOf(
+            self.publish(Routing.parse({}, self.context), lambda: done.append(1), kinds=("tls", "tcp")), Refused
+        )
+        self.assertIn("the proxy takes tls and tcp", str(failure.value))
+        self.assertTrue(failure.value.permanent)
+        self.assertEqual(done, [])
+
+    def test_failed(self) -> None:
+        """What failed is undone before the reason is told; what cannot be undone is logged."""
+        undoing: Deferred[None] = Deferred()
+        publishing = self.publish(Routing.parse({}, self.context), lambda: fail(Refused("no")), lambda: undoing)
+        self.assertNoResult(publishing)
+        undoing.errback(OSError("disk full"))
+        self.failureResultOf(publishing, Refused)
+        self.assertIn("a.gateway.com may stay published: disk full", formatEvent(self.events[0]))
+
+    def test_cancelled(self) -> None:
+        """Cancelled half-way it is undone as well."""
+        undone = []
+        publishing = self.publish(Routing.parse({}, self.context), lambda: Deferred(), lambda: undone.append(1))
+        publishing.cancel()
+        self.failureResultOf(publishing, CancelledError)
+        self.assertEqual(undone, [1])
+
+    def test_proven(self) -> None:
+        """With a probe it is done when a visit arrives, and the question is taken back."""
+        publishing = self.publish(self.withProbe())
+        self.assertNoResult(publishing)
+        [visitor] = self.door.visits
+        self.assertIn(b"HEAD / HTTP/1.1\r\nHost: a.gateway.com\r\n", visitor.transport.value())
+        self.reach()
+        self.successResultOf(publishing)
+        self.assertTrue(visitor.transport.disconnecting or not visitor.transport.connected)
+        self.assertEqual(self.waiting, [])
+
+    def test_reachedBefore(self) -> None:
+        """An arrival while it was being done counts: the proxy may use that connection again for the probe."""
+        self.successResultOf(self.publish(self.withProbe(), self.reach))
+
+    def test_notProven(self) -> None:
+        """If no visit arrives in time, the reason is what the proxy said, and it is undone."""
+        undone = []
+        publishing = self.publish(self.withProbe(), undo=lambda: undone.append(1))
+        for _ in range(30):
+            for visitor in self.door.visits:
+                if visitor.transport.connected:
+                    visitor.dataReceived(b"HTTP/1.1 404 Not Found\r\n\r\n")
+            self.clock.advance(0.5)
+        failure = self.failureResultOf(publishing, Refused)
+        self.assertIn("did not route a.gateway.com to the gateway within 10 s: the answer was", str(failure.value))
+        self.assertIn("HTTP/1.1 404", str(failure.value))
+        self.assertEqual((undone, self.waiting), ([1], []))
+        self.assertLess(len(self.door.visits), 30)
+
+    def test_refused(self) -> None:
+        """A closed door is knocked at again."""
+        self.door.refuses = True
+        publishing = self.publish(self.withProbe())
+        self.clock.advance(0.1)
+        self.door.refuses = False
+        self.clock.advance(0.1)
+        self.assertEqual(len(self.door.visits), 1)
+        self.reach()
+        self.successResultOf(publishing)
+
+    def test_silent(self) -> None:
+        """A proxy that accepts and says nothing does not hold us up for longer than the limit."""
+        publishing = self.publish(self.withProbe())
+        for _ in range(120):
+            self.clock.advance(0.1)
+        self.failureResultOf(publishing, Refused)
+
+    def test_cancelledWhileProving(self) -> None:
+        """The agent leaves: nothing is left, neither visit nor question."""
+        publishing = self.publish(self.withProbe())
+        publishing.cancel()
+        self.failureResultOf(publishing, CancelledError)
+        self.assertEqual(self.waiting, [])
+
+
+class UpkeepTests(RoutingTestCase):
+    """`Upkeep`: again and again, and not too loud."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.looks = 0
+        self.outcome = lambda: None
+        self.upkeep = Upkeep(self.look, self.clock, 5.0, self.context.log, "keep it")
+        self.upkeep.start()
+        self.addCleanup(self.upkeep.stop)
+
+    def look(self):
+        self.looks += 1
+        return self.outcome()
+
+    def test_regularly(self) -> None:
+        """It looks after each interval."""
+        self.clock.pump([5.0] * 3)
+        self.assertEqual(self.looks, 3)
+
+    def test_failures(self) -> None:
+        """A failure is logged when it begins and when it is over."""
+        self.outcome = lambda: fail(OSError("gone"))
+        self.clock.pump([5.0] * 3)
+        self.outcome = lambda: None
+        self.clock.pump([5.0] * 3)
+        self.assertEqual(
+            [formatEvent(event) for event in self.events],
+            ["could not keep it, will try again: gone", "can keep it again"],
+        )
+
+    def test_stop(self) -> None:
+        """Stopping gives up what is under way, silently."""
+        hanging: Deferred[None] = Deferred()
+        self.outcome = lambda: hanging
+        self.clock.advance(5)
+        self.upkeep.stop()
+        self.assertTrue(hanging.called)
+        self.assertEqual(self.events, [])
