@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from OpenSSL import SSL
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
 
 from diglett.plane.channel import Channel, Listener, Target
 from diglett.plane.dial import connect
@@ -53,7 +55,11 @@ class FastPlane:
             found = succeed([(socket.AF_UNIX, target.path)])
         else:
             found = resolve(self.clock, target.host, target.port)
-        return found.addCallback(lambda addresses: connect(self._poller, addresses, timeout))
+        if found.called:
+            return found.addCallback(lambda addresses: connect(self._poller, addresses, timeout))
+        end = self.clock.seconds() + timeout
+        found.addTimeout(timeout, self.clock, onTimeoutCancel=_unresolved)
+        return found.addCallback(lambda addresses: connect(self._poller, addresses, end - self.clock.seconds()))
 
     def tls(self, below: Channel, connection: SSL.Connection) -> TLSChannel:
         """TLS over a channel of this plane."""
@@ -76,6 +82,10 @@ class _Silent(Factory):
     def logPrefix(self) -> str:
         """For Twisted's own line about the port."""
         return "diglett"
+
+
+def _unresolved(failure: Failure, timeout: float) -> None:
+    raise TimeoutError(errno.ETIMEDOUT, "its name was not resolved in time")
 
 
 class _Taken:

@@ -71,7 +71,11 @@ class PortablePlane:
         if not target.path:
             # Names under localhost are loopback, whatever the resolver thinks.
             host = "localhost" if target.host.endswith(".localhost") else target.host
-            endpoint = HostnameEndpoint(self.clock, host.encode("idna").decode("ascii"), target.port, timeout)
+            try:
+                host = host.encode("idna").decode("ascii")
+            except UnicodeError:
+                return fail(OSError(errno.EHOSTUNREACH, f"{host} cannot be the name of a host"))
+            endpoint = HostnameEndpoint(self.clock, host, target.port, timeout)
         elif hasattr(socket, "AF_UNIX"):
             endpoint = UNIXClientEndpoint(self.clock, target.path, timeout)
         else:

@@ -7,7 +7,7 @@ import socket
 from typing import Any
 
 from twisted.internet import address
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IResolutionReceiver
 from zope.interface import implementer
 
@@ -19,7 +19,13 @@ def resolve(reactor: Any, host: str, port: int) -> Deferred[list[Address]]:
 
     Fails with OSError when there are none.
     """
-    literal = _literal(host, port)
+    try:
+        literal = _literal(host, port)
+        host.encode("idna")
+    except OSError as error:
+        return fail(error)
+    except UnicodeError:
+        return fail(OSError(errno.EHOSTUNREACH, f"{host} cannot be the name of a host"))
     if literal is not None:
         return succeed([literal])
     if host == "localhost" or host.endswith(".localhost"):
@@ -38,10 +44,9 @@ def _literal(host: str, port: int) -> Address | None:
     bare, _, zone = host.partition("%")
     try:
         socket.inet_pton(socket.AF_INET6, bare)
-        scope = socket.if_nametoindex(zone) if zone else 0
-        return socket.AF_INET6, (bare, port, 0, scope)
     except OSError:
         return None
+    return socket.AF_INET6, (bare, port, 0, _scope(zone))
 
 
 @implementer(IResolutionReceiver)
@@ -68,7 +73,12 @@ class _Receiver:
 
 
 def _scope(scope: Any) -> int:
+    """The number of an interface, given as such or by name. Raises OSError: there is none of this name."""
     try:
         return int(scope or 0)
     except ValueError:
+        pass
+    try:
         return socket.if_nametoindex(scope)
+    except OSError:
+        raise OSError(errno.ENXIO, f"there is no interface {scope}") from None
