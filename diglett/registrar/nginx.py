@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from diglett.errors import UsageError
@@ -19,6 +20,9 @@ from diglett.registrar.table import Table
 
 if TYPE_CHECKING:
     from diglett.interfaces import PluginContext, Registration
+
+_OLD_WORKERS = 0.25
+"""Seconds after a reload in which workers with the old map may still answer: nginx lets them do so for 0.1."""
 
 _RELOAD = ("nginx -t -q", "nginx -s reload")
 
@@ -75,6 +79,8 @@ class Nginx:
         self._replace(entries)
         for command in self._commands:
             (await run(self._reactor, command, b"", 10.0)).check(command[0])
+        if self._commands:
+            await deferLater(self._reactor, _OLD_WORKERS)
 
     def _replace(self, entries: Mapping[str, Registration]) -> None:
         for kind, path in self._maps.items():

@@ -100,6 +100,13 @@ class RegistrarTestCase(ComponentTestCase):
 
         return await self.until(f"{name} is gone", answer)
 
+    async def streams(self, port: int, name: str) -> None:
+        """See that the proxy passes on what it has, without waiting for more."""
+        host = f"{name}.{DOMAIN}:{port}"
+        arguments = ("--silent", "--insecure", "--no-buffer", "--max-time", "1", "--resolve", f"{host}:127.0.0.1")
+        _, output = await self.run_("curl", *arguments, f"https://{host}/stream")
+        self.assertEqual(output, "first")
+
     async def webSocket(self, port: int, name: str, tls: bool = True) -> WebSocketClient:
         """A visitor whose connection was upgraded, and who got an echo."""
         endpoint: Any = TCP4ClientEndpoint(reactor, "127.0.0.1", port)

@@ -30,6 +30,7 @@ class CaddyTests(CaddyAdminTestCase):
         status, body = await self.visit(self.https, "one")
         self.assertEqual((status, json.loads(body)["name"]), (200, "one"))
         self.assertEqual(json.loads(body)["headers"]["x-forwarded-for"], "127.0.0.1")
+        await self.streams(self.https, "one")
         two = await self.publish(publisher, self.backend("two"))
         self.assertEqual(json.loads((await self.visit(self.https, "two"))[1])["name"], "two")
         self.assertIn("reverse_proxy", (await self.admin("/id/diglett-g1-one.gateway.test"))[1])

@@ -55,6 +55,7 @@ class HaProxyTests(HaProxyTestCase):
         status, body = await self.visit(self.https, "one")
         self.assertEqual((status, json.loads(body)["name"]), (200, "one"))
         self.assertEqual(json.loads(body)["headers"]["x-forwarded-for"], "127.0.0.1")
+        await self.streams(self.https, "one")
         client = await self.webSocket(self.https, "one")
         two = await self.publish(publisher, self.backend("two"))
         self.assertEqual(json.loads((await self.visit(self.https, "two"))[1])["name"], "two")

@@ -42,6 +42,7 @@ class NginxTests(RegistrarTestCase):
         self.assertEqual((status, json.loads(body)["name"]), (200, "one"))
         self.assertEqual(json.loads(body)["request"], "GET /a%2Fb?c HTTP/1.1")
         self.assertEqual(json.loads(body)["headers"]["x-forwarded-for"], "127.0.0.1")
+        await self.streams(self.https, "one")
         client = await self.webSocket(self.https, "one")
         two = await self.publish(publisher, self.backend("two"))
         self.assertEqual(json.loads((await self.visit(self.https, "two"))[1])["name"], "two")

@@ -18,6 +18,7 @@ class TraefikFileTests(TraefikTestCase):
         one = await self.publish(publisher, self.backend("one"))
         status, body = await self.visit(self.https, "one", path="/a?b")
         self.assertEqual((status, json.loads(body)["name"]), (200, "one"))
+        await self.streams(self.https, "one")
         headers = json.loads(body)["headers"]
         self.assertEqual(headers["host"], f"one.gateway.test:{self.https}")
         self.assertEqual((headers["x-forwarded-for"], headers["x-forwarded-proto"]), ("127.0.0.1", "https"))
