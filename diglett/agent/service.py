@@ -72,10 +72,12 @@ class AgentService(Service):
         tunnels: Sequence[Tunnel],
         reporter: Reporter,
         once: bool = False,
+        dialling: Callable[..., Dialling] = Dialling,
     ) -> None:
         self.done: Deferred[DiglettError | None] = Deferred()
         self._plane = plane
         self._target = target
+        self._dialling = dialling
         self._trust = trust
         self._token = token
         self._tunnels = tunnels
@@ -123,7 +125,7 @@ class AgentService(Service):
         except DiglettError as error:
             self._machine.refused(error)
             return succeed(None)
-        attempt = Dialling(
+        attempt = self._dialling(
             self._plane,
             self._target,
             self._trust,

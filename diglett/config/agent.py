@@ -12,6 +12,7 @@ from diglett.config.address import Address, parseAddress
 from diglett.config.token import TokenSource, tokenSource
 from diglett.config.toml import Kind, checkTable, readToml
 from diglett.config.tunnel import EXAMPLE, KEYS, TunnelConfig, checkTunnels, makeTunnel
+from diglett.config.v1 import V1_WARNING, checkV1
 from diglett.errors import UsageError
 
 GATEWAY_PORT = 20000
@@ -87,15 +88,20 @@ def agentConfig(
     merged = {**settings, **given}
     if merged.get("private-key") and not merged.get("certificate"):
         raise UsageError("private-key goes with certificate: which one is it for?")
+    wanted = _tunnels(tunnels, settings)
+    protocol = _oneOf(merged, "protocol", PROTOCOLS)
+    if protocol == "v1":
+        checkV1(merged, wanted)
+        warnings = [*warnings, V1_WARNING]
     return AgentConfig(
-        tunnels=_tunnels(tunnels, settings),
+        tunnels=wanted,
         gateway=_gateway(gateway),
         token=token,
         ca=merged.get("ca"),
         pins=tuple(merged.get("pin", ())),
         certificate=merged.get("certificate"),
         privateKey=merged.get("private-key"),
-        protocol=_oneOf(merged, "protocol", PROTOCOLS),
+        protocol=protocol,
         once=merged.get("once", False),
         logFormat=_oneOf(merged, "log-format", LOG_FORMATS),
         debug=min(merged.get("debug", 0), 2),

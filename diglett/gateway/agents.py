@@ -33,7 +33,14 @@ class AgentLimits:
 class Agents:
     """Accepts agents, keeps their sessions, and lets them go."""
 
-    def __init__(self, plane: Any, context: Callable[[Agents], SessionContext], limits: AgentLimits) -> None:
+    def __init__(
+        self,
+        plane: Any,
+        context: Callable[[Agents], SessionContext],
+        limits: AgentLimits,
+        newArrival: Callable[..., Arrival] = Arrival,
+    ) -> None:
+        self._newArrival = newArrival
         self._plane = plane
         self._limits = limits
         self._context = context(self)
@@ -79,7 +86,7 @@ class Agents:
         elif address and self._perAddress[address] >= limits.handshakesPerAddress:
             why = f"{limits.handshakesPerAddress} handshakes with this address are in progress"
         else:
-            arrival = Arrival(self._plane, self._hello, self._terms, self._ended)
+            arrival = self._newArrival(self._plane, self._hello, self._terms, self._ended)
             self._arrivals[arrival] = address
             self._perAddress[address] += 1
             return arrival

@@ -92,9 +92,10 @@ class Session:
         self._arrival.loggedIn()  # from here on it waits for us
 
         async def decide() -> str:
+            connection = self._arrival.connection
             credentials = Credentials(
                 token=login.token or None,
-                certificateName=self._context.certificateName(self._arrival.connection),
+                certificateName=None if connection is None else self._context.certificateName(connection),
                 peer=self.label.partition(" ")[0],
             )
             self.account = await self._context.authenticator.authenticate(credentials)
