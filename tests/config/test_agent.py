@@ -55,7 +55,7 @@ class AgentConfigTests(SynchronousTestCase):
             token = "s3cret"
             ca = "ca.pem"
             pin = ["sha256:one", "sha256:two"]
-            protocol = "v1"
+            protocol = "tls"
             once = true
             log-format = "json"
             debug = 1
@@ -77,7 +77,7 @@ class AgentConfigTests(SynchronousTestCase):
         self.assertNotIn("s3cret", repr(config))
         self.assertEqual(config.ca, os.path.join(os.path.dirname(path), "ca.pem"))
         self.assertEqual(config.pins, ("sha256:one", "sha256:two"))
-        self.assertEqual((config.protocol, config.logFormat, config.debug), ("v1", "json", 1))
+        self.assertEqual((config.protocol, config.logFormat, config.debug), ("tls", "json", 1))
         self.assertTrue(config.once and config.backendInsecure)
         self.assertEqual(config.state, "/var/lib/diglett")
         self.assertEqual(
