@@ -16,6 +16,11 @@ GROWTH_CAP = 64 * 1_048_576
 """What all windows of a link may have grown by together, bytes."""
 
 
+ROUND_TRIP_MIN = 0.002
+"""Seconds; where the way is shorter than this, the first window is no bottleneck, and a larger one only costs memory when
+a reader stalls."""
+
+
 class Growth:
     """What the windows of one link have grown by, and the round trip they are judged by."""
 
@@ -28,7 +33,7 @@ class Growth:
 
     def grow(self, window: int, elapsed: float) -> int:
         """How much a window of this size gains, when half of it was delivered in `elapsed` seconds."""
-        if elapsed >= 2 * self.roundTrip:
+        if self.roundTrip < ROUND_TRIP_MIN or elapsed >= 2 * self.roundTrip:
             return 0
         more = min(window, WINDOW_CAP - window, self.left)
         if more <= 0:
