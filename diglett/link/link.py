@@ -87,7 +87,9 @@ class Link:
         self._probes: list[Deferred[bool]] = []
 
     def start(self, rest: bytes = b"") -> None:
-        """Begin to carry; `rest` came behind the handshake."""
+        """Begin to carry; `rest` came behind the handshake. Nothing happens when it was closed in the meantime."""
+        if self._over:
+            return
         self._channel.owner = self
         self._schedule()
         self._ping()
@@ -245,11 +247,13 @@ class Link:
             return succeed(not self._over)
         probe: Deferred[bool] = Deferred()
         self._probes.append(probe)
-        timeout = self._plane.clock.callLater(seconds, self._answerProbes, False)
+        timeout = self._plane.clock.callLater(seconds, probe.callback, False)
 
         def stop(answer: bool) -> bool:
             if timeout.active():
                 timeout.cancel()
+            if probe in self._probes:
+                self._probes.remove(probe)
             return answer
 
         probe.addBoth(stop)

@@ -75,7 +75,7 @@ class NotedEndpoint:
         self.resumed += 1
 
 
-@define(eq=False)
+@define(eq=False, slots=False)
 class NotingHandler:
     """A `LinkHandler` that notes what it is told; `answer` gives the endpoint of a new stream."""
 
