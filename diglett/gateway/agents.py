@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +11,10 @@ from twisted.logger import Logger
 
 from diglett import __version__
 from diglett.errors import Refused
+from diglett.gateway.crowd import Crowd, hostOf
 from diglett.gateway.session import Session, SessionContext
 from diglett.link.arrival import Arrival
+from diglett.link.hushed import Hushed
 from diglett.plane.channel import Channel
 from diglett.plane.tls import TLSChannel
 from diglett.wire.messages import Established, Hello
@@ -47,7 +48,8 @@ class Agents:
         self._hello = Hello(software=f"diglett-server/{__version__}")
         self._terms = Established()
         self._arrivals: dict[Arrival, str] = {}
-        self._perAddress: Counter[str] = Counter()
+        self._crowd = Crowd("handshakes with agents", limits.handshakes, limits.handshakesPerAddress)
+        self._hushed = Hushed(log, plane.clock.seconds)
         self._begun: set[Session] = set()
         """From the first byte on."""
         self._accounts: dict[str, set[Session]] = {}
@@ -77,29 +79,19 @@ class Agents:
             arrival.secured(tls, self._newSession)
 
     def _admit(self, channel: Channel) -> Arrival | None:
-        address = str(channel.peer[0]) if isinstance(channel.peer, tuple) else ""
-        limits = self._limits
-        if self._closed:
-            why = "the gateway is stopping"
-        elif len(self._arrivals) >= limits.handshakes:
-            why = f"{limits.handshakes} handshakes are in progress"
-        elif address and self._perAddress[address] >= limits.handshakesPerAddress:
-            why = f"{limits.handshakesPerAddress} handshakes with this address are in progress"
-        else:
-            arrival = self._newArrival(self._plane, self._hello, self._terms, self._ended)
-            self._arrivals[arrival] = address
-            self._perAddress[address] += 1
-            return arrival
-        self.refused += 1
-        log.warn("{address}: turned away: {why}", address=address, why=why)
-        channel.abort()
-        return None
+        address = hostOf(channel.peer)
+        why = "the gateway is stopping" if self._closed else self._crowd.enter(address)
+        if why is not None:
+            self.refused += 1
+            self._hushed.warn(f"{address} {why}", "{address}: turned away: {why}", address=address, why=why)
+            channel.abort()
+            return None
+        arrival = self._newArrival(self._plane, self._hello, self._terms, self._ended, self._hushed)
+        self._arrivals[arrival] = address
+        return arrival
 
     def _ended(self, arrival: Arrival) -> None:
-        address = self._arrivals.pop(arrival)
-        self._perAddress[address] -= 1
-        if not self._perAddress[address]:
-            del self._perAddress[address]
+        self._crowd.leave(self._arrivals.pop(arrival))
 
     def _newSession(self, arrival: Arrival) -> Session:
         session = Session(self._context, arrival)

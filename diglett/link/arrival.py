@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
-from twisted.logger import Logger
 
 from diglett.errors import DiglettError, LinkLost, ProtocolError, Refused
 from diglett.link.greeting import HandshakeOwner, timer
+from diglett.link.hushed import Hushed
 from diglett.link.link import Link, LinkHandler, reasonOf
 from diglett.plane.channel import formatAddress
 from diglett.plane.tls import TLSChannel, describe
@@ -17,8 +17,6 @@ from diglett.wire.frames import ALPN
 from diglett.wire.handshake.gateway import Desk, GatewayHandshake
 from diglett.wire.messages import Established, Hello
 from diglett.wire.mux import Mux
-
-log = Logger()
 
 TLS_TIMEOUT = 10.0
 LOGIN_TIMEOUT = 10.0
@@ -34,11 +32,14 @@ class Arrival:
     The desk decides; `ended` is called once when this is no longer a handshake, whatever came of it.
     """
 
-    def __init__(self, plane: Any, hello: Hello, terms: Established, ended: Callable[[Arrival], None]) -> None:
+    def __init__(
+        self, plane: Any, hello: Hello, terms: Established, ended: Callable[[Arrival], None], log: Hushed
+    ) -> None:
         self._plane = plane
         self._hello = hello
         self._terms = terms
         self._ended = ended
+        self._log = log
         self._channel: Any = None
         self._over = False
         self._cancelTimer: Callable[[], None] = lambda: None
@@ -133,9 +134,9 @@ class Arrival:
             return
         self._finish()
         if isinstance(error, ProtocolError):
-            log.warn("{label}: handshake broken: {error}", label=self.label, error=error)
+            self._log.warn(self._cause(error), "{label}: handshake broken: {error}", label=self.label, error=error)
         else:
-            log.info("{label}: refused: {error}", label=self.label, error=error)
+            self._log.info(self._cause(error), "{label}: refused: {error}", label=self.label, error=error)
         self._channel.close()
 
     def stop(self, error: Refused) -> None:
@@ -145,6 +146,9 @@ class Arrival:
         self._drop(str(error))
 
     # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _cause(self, why: object) -> str:
+        return f"{self.label.partition(' ')[0]} {why}"
 
     def _send(self, data: bytes) -> None:
         if self._owner is not None:
@@ -163,7 +167,7 @@ class Arrival:
         if self._over:
             return
         self._finish()
-        log.info("{label}: dropped: {why}", label=self.label, why=why)
+        self._log.info(self._cause(why), "{label}: dropped: {why}", label=self.label, why=why)
         if self._handshake is not None:
             self._handshake.lose(LinkLost(why))
         self._channel.close() if politely or self._owner is not None else self._channel.abort()

@@ -1,0 +1,74 @@
+"""How many connections there are, all together and from one place, and whether one more may come."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Any
+
+from diglett.guarding import network
+
+placeOf = lru_cache(maxsize=4_096)(network)
+"""What connections are counted by: an IPv4 address, an IPv6 /64."""
+
+
+class Crowd:
+    """At most `most` at a time, and at most `each` from one place, unless that is `exempt`.
+
+    Exempt are this machine and the operator's own proxies, behind which everybody has the same address.
+    """
+
+    def __init__(
+        self, what: str, most: int, each: int | None = None, exempt: Callable[[str], bool] = lambda address: False
+    ) -> None:
+        self._what = what
+        self._most = most
+        self._each = each
+        self._exempt = exempt
+        self._places: Counter[str] = Counter()
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def enter(self, address: str) -> str | None:
+        """One more, from this address (empty: nobody knows); why not, if it may not. `leave` follows if it may."""
+        if self._count >= self._most:
+            return f"there are {self._most} {self._what} already"
+        if self._counts(address):
+            place = placeOf(address)
+            if self._places[place] >= self._each:  # type: ignore[operator]
+                return f"there are {self._each} {self._what} from {place} already"
+            self._places[place] += 1
+        self._count += 1
+        return None
+
+    def leave(self, address: str) -> None:
+        """One that had come has gone."""
+        self._count -= 1
+        if self._counts(address):
+            place = placeOf(address)
+            self._places[place] -= 1
+            if not self._places[place]:
+                del self._places[place]
+
+    def _counts(self, address: str) -> bool:
+        return self._each is not None and address != "" and not isLoopback(address) and not self._exempt(address)
+
+
+def hostOf(peer: Any) -> str:
+    """The address of a socket's other side, without its port; empty for a Unix socket."""
+    return str(peer[0]) if isinstance(peer, tuple) else ""
+
+
+@lru_cache(maxsize=1_024)
+def isLoopback(address: str) -> bool:
+    """Whether it is this very machine."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback
