@@ -118,7 +118,6 @@ class Mux(Outbox, Inbox):
         """The link is gone: every stream is closed, and nothing is sent any more."""
         streams = list(self.streams.values())
         self.streams.clear()
-        self.drainingHere = True
         self._discard()
         for stream in streams:
             stream.credit = 0
@@ -179,8 +178,6 @@ class Mux(Outbox, Inbox):
         owed = stream.owed + size
         if owed * 2 < stream.window or stream.finishedThere:
             stream.owed = owed
-            return
-        if self.streams.get(stream.id) is not stream:
             return
         stream.owed = 0
         now = self._clock()
@@ -331,8 +328,6 @@ class Mux(Outbox, Inbox):
             self._driver.failed(stream)
 
     def _resume(self, stream: Stream) -> None:
-        if self.streams.get(stream.id) is not stream:
-            return
         try:
             stream.endpoint.resume()  # type: ignore[union-attr]
         except Exception:

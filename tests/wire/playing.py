@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,10 @@ from diglett.wire.stream import Stream
 from diglett.wire.windows import GROWTH_CAP
 
 Frames = list[tuple[int, int, bytes]]
+
+
+class PlannedBug(Exception):
+    """What an endpoint raises because a test wants it to."""
 
 
 def parse(data: bytes | bytearray | memoryview) -> Frames:
@@ -82,6 +87,8 @@ class Side:
         self.takes = takes
         self.sent = bytearray()
         self.calls: list[Any] = []
+        self.bugs: list[BaseException | None] = []
+        """What endpoints raised: also their own complaints, which the mux has caught."""
         self.endpoints: dict[int, Any] = {}  # Endpoints: Any, so that tests may give them other manners
         """The newest endpoint of each id."""
         self.records: list[Any] = []
@@ -112,6 +119,7 @@ class Side:
 
     def failed(self, stream: Stream) -> None:
         self.calls.append(("failed", stream.id))
+        self.bugs.append(sys.exc_info()[1])
 
     def outputReady(self) -> None:
         self.ready = True
@@ -155,6 +163,8 @@ def check(side: Side) -> None:
     """What is true of a mux at any time between two calls."""
     mux = side.mux
     live = mux.streams
+    for bug in side.bugs:
+        assert isinstance(bug, PlannedBug), repr(bug)
     assert mux.undelivered == sum(each.stream.undelivered for each in side.records)
     grown = 0
     for id, stream in live.items():

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from diglett.errors import Refused
 from diglett.wire.frames import CONTROL_MAX, ID_MAX, Kind, Reason, Way, encodeClose, encodeFrame
 from diglett.wire.opening import Opening
-from tests.wire.playing import Side, check
+from tests.wire.playing import PlannedBug, Side, check
 
 OPENING = Opening(1, Way.HTTPS, "203.0.113.5 4711", "198.51.100.1 443")
 
@@ -130,7 +130,7 @@ class AcceptingTests(SynchronousTestCase):
         """When taking it fails by a bug of ours, the stream is closed and the link goes on."""
 
         def accept(stream: Any, opening: Opening) -> None:
-            raise RuntimeError("a bug")
+            raise PlannedBug
 
         self.agent.accept = accept
         self.agent.receive(openFrame(1), openFrame(3))
@@ -325,7 +325,7 @@ class EndTests(SynchronousTestCase):
             broken.stream.starved = True
 
             def bug(*arguments: object) -> None:
-                raise RuntimeError("a bug")
+                raise PlannedBug
 
             setattr(broken, name, bug)
             side.receive(*frames, payload(1, b"fine"))
