@@ -190,10 +190,12 @@ class V1GatewayHandshake:
 
     def lose(self, error: DiglettError) -> None:
         """The connection is gone; nothing happens once the handshake has ended."""
+        self._reading = False
         self._machine.lost(error)
 
     def timeOut(self, error: Refused) -> None:
         """It took too long."""
+        self._reading = False
         self._machine.timedOut(error)
 
     def rest(self) -> bytes:
