@@ -221,6 +221,9 @@ class Link:
     def _tick(self) -> None:
         self._schedule()
         now = self._plane.clock.seconds()
+        if self.mux.overflowed:
+            self._end(LinkLost("the other side does not read what it is told"))
+            return
         self.mux.tick(now)
         if self._terms is None or self._over:
             return

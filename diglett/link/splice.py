@@ -68,7 +68,8 @@ class Splice:
             self.mux.delivered(self.stream, sent)
 
     def finished(self) -> None:
-        self._channel.finish()
+        if not self._over & _READ:
+            self._channel.finish()
         self._ended(_WRITTEN)
 
     def closed(self, reason: Reason, text: str) -> None:
@@ -97,13 +98,12 @@ _ALL = 3
 class PendingSplice:
     """The endpoint of a stream whose connection is still being made: keeps what comes, at most the window."""
 
-    __slots__ = ("_mux", "_stream", "_parts", "_size", "_finished", "_ended", "_cancel")
+    __slots__ = ("_mux", "_stream", "_held", "_finished", "_ended", "_cancel")
 
     def __init__(self, mux: Mux, stream: Stream) -> None:
         self._mux = mux
         self._stream = stream
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._held = bytearray()
         self._finished = False
         self._ended = False
         self._cancel: Callable[[], None] | None = None
@@ -119,8 +119,9 @@ class PendingSplice:
         splice.mux = self._mux
         splice.stream = self._stream
         self._stream.endpoint = splice
-        if self._parts:
-            splice.deliver([memoryview(part) for part in self._parts], self._size)
+        held, self._held = self._held, bytearray()
+        if held:
+            splice.deliver([memoryview(held)], len(held))
         if self._ended:
             splice.closed(Reason.ENDED, "")
             return
@@ -134,14 +135,14 @@ class PendingSplice:
         self._mux.close(self._stream, reason, text)
 
     def deliver(self, parts: Sequence[memoryview], size: int) -> None:
-        self._parts.extend(map(bytes, parts))
-        self._size += size
+        for part in parts:
+            self._held += part
 
     def finished(self) -> None:
         self._finished = True
 
     def closed(self, reason: Reason, text: str) -> None:
-        if reason is Reason.ENDED and self._parts:
+        if reason is Reason.ENDED and self._held:
             self._ended = True  # and the connection will be made for what came
             return
         cancel, self._cancel = self._cancel, None

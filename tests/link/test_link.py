@@ -248,6 +248,21 @@ class LivenessTests(LinkTestCase):
         self.assertLess(self.gateway.channel.queued, 1_100_000)
 
 
+    def test_neverRead(self) -> None:
+        """So is one that reads nothing and says nothing, while others make us tell it more and more."""
+        self.connect(capacity=1_000)
+        here, _ = self.open()
+        self.gateway.channel.freeze()
+        self.agent.channel.freeze()
+        here.mux.write(here.stream, b"x" * 50_000)
+        self.plane.pump()
+        while not here.mux.overflowed:
+            here.mux.ping(b"12345678")
+        self.plane.advance(3)
+        self.assertIn("does not read", str(self.gateway.handler.errors[0]))
+        self.assertEqual(here.reason, Reason.LOST)
+
+
 class EndTests(LinkTestCase):
     """All the ways in which a link ends."""
 
@@ -303,11 +318,8 @@ class EndTests(LinkTestCase):
         """A connection that breaks ends the link on the side that sees it."""
         self.connect(tls=True)
         here, _ = self.open()
-        self.gateway.channel.abort()
-        self.agent.channel.reset()
-        self.gateway.channel._gone = False
-        self.gateway.channel.closed = False
         self.gateway.channel.reset()
+        self.agent.channel.reset()
         self.plane.pump()
         self.assertEqual(here.reason, Reason.LOST)
         for side in (self.gateway, self.agent):
