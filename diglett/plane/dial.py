@@ -16,6 +16,8 @@ from diglett.plane.sockets import SocketChannel
 
 STAGGER = 0.25
 """Seconds that an address has for itself before the next is tried beside it."""
+_NONBLOCK = getattr(socket, "SOCK_NONBLOCK", 0)
+_UNIX = getattr(socket, "AF_UNIX", None)
 Address = tuple[int, Any]
 """A family and a socket address."""
 
@@ -42,12 +44,14 @@ class Dial:
         self._left = list(addresses)
         self._trying: list[_Attempt] = []
         self._error: OSError = OSError(errno.EHOSTUNREACH, "no address to connect to")
-        self._timers: list[Any] = []
+        self._stagger: Any = None
         self._over = False
-        self.done: Deferred[SocketChannel] = Deferred(lambda _: self._end())
+        self.deadline = 0.0
+        self.done: Deferred[SocketChannel] = Deferred(self._cancelled)
         self._next()
         if not self._over:
-            self._timers.append(poller.later(timeout, self._timedOut))
+            self.deadline = poller.seconds() + timeout
+            poller.deadlines.add(self)
 
     def _next(self) -> None:
         while self._left and not self._over:
@@ -60,7 +64,7 @@ class Dial:
             if not self._over and attempt.pending:
                 self._trying.append(attempt)
                 if self._left:
-                    self._timers.append(self._poller.later(STAGGER, self._next))
+                    self._stagger = self._poller.later(STAGGER, self._next)
                 return
         if not self._trying and not self._over:
             self._fail(self._error)
@@ -77,10 +81,17 @@ class Dial:
         if attempt in self._trying:
             self._trying.remove(attempt)
         self._end()
-        self.done.callback(SocketChannel(self._poller, connection, address))
+        channel = SocketChannel(self._poller, connection, address, prepared=True)
+        if attempt.fd != -1:
+            self._poller.handOver(attempt, channel)
+        self.done.callback(channel)
 
-    def _timedOut(self) -> None:
+    def expired(self) -> None:
+        """The time is over."""
         self._fail(TimeoutError(errno.ETIMEDOUT, "it did not answer in time"))
+
+    def _cancelled(self, done: Deferred[SocketChannel]) -> None:
+        self._end()
 
     def _fail(self, error: OSError) -> None:
         self._end()
@@ -88,9 +99,9 @@ class Dial:
 
     def _end(self) -> None:
         self._over = True
-        for timer in self._timers:
-            if timer.active():
-                timer.cancel()
+        self._poller.deadlines.discard(self)
+        if self._stagger is not None and self._stagger.active():
+            self._stagger.cancel()
         for attempt in self._trying:
             attempt.giveUp()
         self._trying.clear()
@@ -107,13 +118,16 @@ class _Attempt:
         self._dial = dial
         self._poller = poller
         self._address = address
-        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        self._socket = socket.socket(family, socket.SOCK_STREAM | _NONBLOCK)
         try:
-            self._socket.setblocking(False)
+            if not _NONBLOCK:
+                self._socket.setblocking(False)
+            if family != _UNIX:
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             code = self._socket.connect_ex(address)
             if code and code not in (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN):
                 raise OSError(code, os.strerror(code))
-            if code == errno.EAGAIN and family == getattr(socket, "AF_UNIX", None):
+            if code == errno.EAGAIN and family == _UNIX:
                 raise OSError(code, "the backend's queue of connections is full")
         except OSError:
             self._socket.close()
@@ -126,9 +140,9 @@ class _Attempt:
         poller.watch(self, OUT)
 
     def writable(self) -> None:
-        self._poller.forget(self)
         code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
+            self._poller.forget(self)
             self._socket.close()
             self._dial.failed(self, OSError(code, os.strerror(code)))
         else:
@@ -152,6 +166,6 @@ class _Attempt:
 
 def connect(poller: Poller, addresses: Sequence[Address], timeout: float) -> Deferred[SocketChannel]:
     """Connect to the first of these that answers within `timeout` seconds."""
-    return Dial(poller, interleave(addresses), timeout).done
+    return Dial(poller, addresses if len(addresses) == 1 else interleave(addresses), timeout).done
 
 

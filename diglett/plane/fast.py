@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
@@ -20,7 +20,7 @@ from diglett.plane.leaving import CLOSE_LIMIT
 from diglett.plane.listener import Acceptor
 from diglett.plane.poller import Poller, pollingPays
 from diglett.plane.readiness import Readiness
-from diglett.plane.resolve import resolve
+from diglett.plane.resolve import known, resolve
 from diglett.plane.sockets import SocketChannel
 from diglett.plane.tls import TLSChannel
 from diglett.plane.tuning import tuneLink
@@ -52,11 +52,11 @@ class FastPlane:
         if target.path:
             if not hasattr(socket, "AF_UNIX"):
                 return fail(OSError("this system has no Unix sockets"))
-            found = succeed([(socket.AF_UNIX, target.path)])
-        else:
-            found = resolve(self.clock, target.host, target.port)
-        if found.called:
-            return found.addCallback(lambda addresses: connect(self._poller, addresses, timeout))
+            return connect(self._poller, [(socket.AF_UNIX, target.path)], timeout)
+        addresses = known(target.host, target.port)
+        if addresses:
+            return connect(self._poller, addresses, timeout)
+        found = resolve(self.clock, target.host, target.port)
         end = self.clock.seconds() + timeout
         found.addTimeout(timeout, self.clock, onTimeoutCancel=_unresolved)
         return found.addCallback(lambda addresses: connect(self._poller, addresses, end - self.clock.seconds()))

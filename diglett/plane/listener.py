@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from diglett.plane.channel import Channel
 from diglett.plane.poller import Poller
 from diglett.plane.readiness import IN
 from diglett.plane.sockets import SocketChannel
+from diglett.plane.tuning import tune
 
 log = Logger()
 
@@ -22,6 +24,8 @@ BACKLOG = 4_096
 """What the kernel may queue; it caps this by net.core.somaxconn."""
 PAUSE = 0.5
 """Seconds without accepting when descriptors or memory have run out."""
+_INHERITED = sys.platform == "linux"
+"""Whether accepted sockets have the options of the listening one."""
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -30,6 +34,7 @@ class Acceptor:
 
     def __init__(self, poller: Poller, listening: socket.socket, accepted: Callable[[Channel], None]) -> None:
         listening.setblocking(False)
+        tune(listening)
         listening.listen(BACKLOG)
         self.fd = listening.fileno()
         self.mask = -1
@@ -53,7 +58,10 @@ class Acceptor:
                     self._poller.linger(PAUSE, self._resume)
                     return
                 continue
-            channel = SocketChannel(self._poller, connection, peer)
+            connection.setblocking(False)
+            if not _INHERITED:
+                tune(connection)
+            channel = SocketChannel(self._poller, connection, peer, prepared=True)
             try:
                 self._accepted(channel)
             except Exception:

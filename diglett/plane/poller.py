@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from diglett.plane.leaving import Leaving
 from diglett.plane.readiness import IN, OUT, TROUBLE, Readiness, newReadiness
-from diglett.plane.timers import SharedTimers
+from diglett.plane.timers import Deadlines, SharedTimers
 
 log = Logger()
 
@@ -67,6 +67,7 @@ class Poller:
         self._again: list[Callable[[], None]] = []
         self._timers = SharedTimers(reactor)
         self.linger = self._timers.later
+        self.deadlines = Deadlines(reactor)
         self.leaving = Leaving(reactor)
         self._inBatch = False
         self._scheduled: Any = None
@@ -101,6 +102,11 @@ class Poller:
             except OSError:
                 pass
 
+    def handOver(self, polled: Polled, heir: Polled) -> None:
+        """The same descriptor is somebody else's from now on, and watched as before."""
+        heir.mask, polled.mask = polled.mask, -1
+        self._watched[heir.fd] = heir
+
     def atBatchEnd(self, call: Callable[[], None]) -> None:
         """Run this once, when the events at hand are dealt with."""
         self._batchEnd.append(call)
@@ -116,6 +122,10 @@ class Poller:
     def later(self, delay: float, call: Callable[..., None], *arguments: Any) -> Any:
         """A timer of the reactor's."""
         return self._reactor.callLater(delay, call, *arguments)
+
+    def seconds(self) -> float:
+        """The reactor's time."""
+        return float(self._reactor.seconds())
 
     def _schedule(self) -> None:
         if self._scheduled is None and not self._closed:
@@ -145,6 +155,7 @@ class Poller:
         for polled in list(self._watched.values()):
             polled.drop()
         self._timers.cancel()
+        self.deadlines.cancel()
         if self._scheduled is not None:
             self._scheduled.cancel()
         self._epoll.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from functools import lru_cache
 from typing import Any
 
 from twisted.internet import address
@@ -12,6 +13,15 @@ from twisted.internet.interfaces import IResolutionReceiver
 from zope.interface import implementer
 
 from diglett.plane.dial import Address
+
+
+@lru_cache(maxsize=256)
+def known(host: str, port: int) -> tuple[Address, ...]:
+    """The addresses that need no asking: those written as such, and loopback. Empty when somebody must be asked."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return (socket.AF_INET, ("127.0.0.1", port)), (socket.AF_INET6, ("::1", port, 0, 0))
+    literal = None if "%" in host else _literal(host, port)
+    return () if literal is None else (literal,)
 
 
 def resolve(reactor: Any, host: str, port: int) -> Deferred[list[Address]]:
@@ -28,8 +38,9 @@ def resolve(reactor: Any, host: str, port: int) -> Deferred[list[Address]]:
         return fail(OSError(errno.EHOSTUNREACH, f"{host} cannot be the name of a host"))
     if literal is not None:
         return succeed([literal])
-    if host == "localhost" or host.endswith(".localhost"):
-        return succeed([(socket.AF_INET, ("127.0.0.1", port)), (socket.AF_INET6, ("::1", port, 0, 0))])
+    addresses = known(host, port)
+    if addresses:
+        return succeed(list(addresses))
     receiver = _Receiver(host, port)
     reactor.nameResolver.resolveHostName(receiver, host, port)
     return receiver.done

@@ -27,9 +27,13 @@ class SocketChannel:
 
     __slots__ = ("owner", "peer", "fd", "mask", "queued", "_poller", "_socket", "_queue", "_state")
 
-    def __init__(self, poller: Poller, connection: socket.socket, peer: Any, owner: Owner | None = None) -> None:
-        connection.setblocking(False)
-        tune(connection)
+    def __init__(
+        self, poller: Poller, connection: socket.socket, peer: Any, owner: Owner | None = None, prepared: bool = False
+    ) -> None:
+        """`prepared`: the socket does not block, and is tuned, already."""
+        if not prepared:
+            connection.setblocking(False)
+            tune(connection)
         self.owner: Any = owner
         self.peer = peer
         self.fd = connection.fileno()
@@ -127,7 +131,7 @@ class SocketChannel:
 
     def resumeReading(self) -> None:
         if not self._state & (_ENDED | _CLOSING):
-            self._poller.watch(self, (self.mask if self.mask > 0 else 0) | IN)
+            self._poller.watch(self, IN if self._queue is None else IN | OUT)
 
     def finish(self) -> None:
         if not self._state & _FINISHING:
@@ -141,6 +145,9 @@ class SocketChannel:
         self._state |= _CLOSING | _FINISHING
         self.owner = _Lingering(self)
         if self._queue is None:
+            if self._state & _ENDED:
+                self.drop()  # closing says all that shutting down would
+                return
             self._shutdown()
             self._linger()
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.logger import Logger
 
@@ -51,3 +51,51 @@ class SharedTimers:
                 sweep.cancel()
         self._queues.clear()
         self._sweeps.clear()
+
+
+class Expiring(Protocol):
+    """What has a deadline."""
+
+    deadline: float
+    """The clock's seconds."""
+
+    def expired(self) -> None:
+        """The deadline has passed."""
+
+
+class Deadlines:
+    """Things that rarely expire, thousands at a time: looked at once a second, and only while there are any."""
+
+    def __init__(self, clock: Any) -> None:
+        self._clock = clock
+        self._items: set[Expiring] = set()
+        self._timer: Any = None
+
+    def add(self, item: Expiring) -> None:
+        """Tell it within a second of its deadline, unless it was discarded."""
+        self._items.add(item)
+        if self._timer is None:
+            self._timer = self._clock.callLater(1.0, self._look)
+
+    def discard(self, item: Expiring) -> None:
+        """Its deadline does not matter any more."""
+        self._items.discard(item)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self._clock.seconds()
+        for item in [each for each in self._items if each.deadline <= now]:
+            self._items.discard(item)
+            try:
+                item.expired()
+            except Exception:
+                log.failure("a bug at a deadline")
+        if self._items and self._timer is None:
+            self._timer = self._clock.callLater(1.0, self._look)
+
+    def cancel(self) -> None:
+        """Tell nobody any more."""
+        self._items.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
