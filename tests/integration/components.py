@@ -108,6 +108,7 @@ class ComponentTestCase(TestCase):
         self.folder = Path(self.mktemp()).absolute()
         self.folder.mkdir()
         self.folder.chmod(0o755)
+        self.programs: list[Running] = []
 
     def spawn(
         self, program: str, *arguments: str, env: dict[str, str] | None = None, gently: bool = True
@@ -115,6 +116,7 @@ class ComponentTestCase(TestCase):
         """Start a program in the folder of this test; `gently` is how it is ended (those with children need it)."""
         executable = find(program)
         running = Running(program)
+        self.programs.append(running)
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder), **(env or {})}
         reactor.spawnProcess(running, executable, [executable, *arguments], environment, str(self.folder))
         self.addCleanup(lambda: Deferred.fromCoroutine(running.stop() if gently else running.kill()))
@@ -140,7 +142,12 @@ class ComponentTestCase(TestCase):
             if result:
                 return took
             if took > limit:
-                self.fail(f"{what}: not within {limit} s (the last answer was {result!r})")
+                said = "".join(
+                    f"\n--- {running.name}:\n{running.output[-2000:].decode('utf-8', 'replace')}"
+                    for running in self.programs
+                    if not running.ended.called
+                )
+                self.fail(f"{what}: not within {limit} s (the last answer was {result!r}){said}")
             await self.sleep(0.02)
 
     async def listening(self, port: int, running: Running | None = None) -> None:

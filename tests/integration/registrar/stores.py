@@ -11,14 +11,10 @@ from tests.integration.registrar.traefik import TraefikTestCase
 
 
 class StoreTests:
-    """A mixin for `TraefikTestCase`: `spec` names the store, `provider` tells Traefik of it."""
+    """A mixin for `TraefikTestCase`: `spec` names the store, `provider` tells Traefik of it, `store()` starts it."""
 
     spec: str
     provider: str
-
-    async def store(self) -> Running:
-        """Start the store."""
-        raise NotImplementedError
 
     async def _answers(self: Any, name: str, status: int = 200) -> bool:
         return (await self.visit(self.https, name))[0] == status

@@ -9,7 +9,7 @@ from tests.integration.registrar.documented import documented
 from tests.integration.registrar.stores import StoreTests, TraefikTestCase
 
 
-class EtcdTests(StoreTests, TraefikTestCase):
+class EtcdTests(TraefikTestCase, StoreTests):
     """Names come and go in etcd."""
 
     def setUp(self) -> None:

@@ -32,7 +32,7 @@ class RedisTestCase(TraefikTestCase):
         return running
 
 
-class RedisTests(StoreTests, RedisTestCase):
+class RedisTests(RedisTestCase, StoreTests):
     """Names come and go in Redis."""
 
     async def steal(self, key: str, value: str) -> None:
