@@ -161,9 +161,8 @@ class Stranger:
         self.raw = house.dial(port, host)
         self.tls = house.plane.tls(self.raw, trust.connection())
         self.shaken: list[Exception | None] = []
-        self.tls.handshake(self.shaken.append)
-        house.plane.pump()
         self.end = Visitor(self.tls)
+        self.tls.handshake(self.shaken.append)
         house.plane.pump()
 
     def say(self, data: bytes) -> None:
