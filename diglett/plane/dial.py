@@ -54,6 +54,7 @@ class Dial:
             poller.deadlines.add(self)
 
     def _next(self) -> None:
+        self._calm()
         while self._left and not self._over:
             family, address = self._left.pop(0)
             try:
@@ -93,6 +94,11 @@ class Dial:
     def _cancelled(self, done: Deferred[SocketChannel]) -> None:
         self._end()
 
+    def _calm(self) -> None:
+        """The next attempt is not due any more at the time it was."""
+        if self._stagger is not None and self._stagger.active():
+            self._stagger.cancel()
+
     def _fail(self, error: OSError) -> None:
         self._end()
         self.done.errback(error)
@@ -100,8 +106,7 @@ class Dial:
     def _end(self) -> None:
         self._over = True
         self._poller.deadlines.discard(self)
-        if self._stagger is not None and self._stagger.active():
-            self._stagger.cancel()
+        self._calm()
         for attempt in self._trying:
             attempt.giveUp()
         self._trying.clear()

@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from diglett.plane.channel import Target
-from diglett.plane.dial import STAGGER, Address, connect, interleave
+from diglett.plane.dial import STAGGER, Address, Dial, connect, interleave
 from diglett.plane.fast import FastPlane
 from diglett.plane.resolve import resolve
 from diglett.plane.readiness import IN
@@ -129,6 +129,20 @@ class DialTests(PollerTestCase):
             self.reactor.advance(0.5)
             self.turn()
         self.assertIsInstance(self.failure(), TimeoutError)
+        self.clean()
+
+    def test_refusedLater(self) -> None:
+        """A refusal that takes its time starts the next attempt at once, which then has its own moment alone."""
+        dial = Dial(self.poller, [self.silent(), self.silent(), self.silent()], 10.0)
+        dial.done.addBoth(self.results.append)
+        self.reactor.advance(STAGGER - 0.1)
+        dial.failed(dial._trying[0], ConnectionRefusedError())
+        self.assertEqual(len(dial._left), 1)
+        self.reactor.advance(STAGGER - 0.05)
+        self.assertEqual(len(dial._left), 1)
+        self.reactor.advance(0.05)
+        self.assertEqual(len(dial._left), 0)
+        dial.done.cancel()
         self.clean()
 
     def test_cancel(self) -> None:
