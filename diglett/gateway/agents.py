@@ -16,6 +16,7 @@ from diglett.gateway.session import Session, SessionContext
 from diglett.link.arrival import Arrival
 from diglett.link.hushed import Hushed
 from diglett.plane.channel import Channel
+from diglett.plane.limits import settle
 from diglett.plane.tls import TLSChannel
 from diglett.wire.messages import Established, Hello
 
@@ -119,6 +120,8 @@ class Agents:
         """Its handshake is over; that of a former link of the same agent, or that link, is as well."""
         self._sessions.add(session)
         self.total += 1
+        if self.total == 1:
+            settle()
         for each in self._former(session):
             each.end(Refused("the same agent has come back on another link", code="replaced", permanent=True))
 

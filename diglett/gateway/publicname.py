@@ -93,7 +93,7 @@ class PublicName:
         Raises Refused: none can take it now (`agent-away`, `limit`, `draining`).
         """
         holdings = self.holdings
-        error = Refused("the agent is not connected", code="agent-away")
+        error: Refused | None = None
         for _ in range(len(holdings)):
             holding = holdings[0]
             if len(holdings) > 1:
@@ -104,7 +104,7 @@ class PublicName:
                 return holding.holder.open(Opening(holding.number, way, visitor, front), endpoint)
             except Refused as refused:
                 error = refused
-        raise error
+        raise error or Refused("the agent is not connected", code="agent-away")
 
     def status(self) -> NameStatus:
         """How it is now."""
