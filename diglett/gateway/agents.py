@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from diglett import __version__
 from diglett.errors import Refused
-from diglett.gateway.crowd import Crowd, hostOf
+from diglett.gateway.crowd import Crowd
 from diglett.gateway.session import Session, SessionContext
 from diglett.link.arrival import Arrival
 from diglett.link.hushed import Hushed
@@ -48,9 +48,10 @@ class Agents:
         self._context = context(self)
         self._hello = Hello(software=f"diglett-server/{__version__}")
         self._terms = Established()
-        self._arrivals: dict[Arrival, str] = {}
-        self._crowd = Crowd("handshakes with agents", limits.handshakes, limits.handshakesPerAddress)
-        self._hushed = Hushed(log, plane.clock.seconds)
+        now = plane.clock.seconds
+        self._arrivals: dict[Arrival, Any] = {}
+        self._crowd = Crowd("handshakes with agents", now, limits.handshakes, limits.handshakesPerAddress)
+        self._hushed = Hushed(log, now)
         self._begun: set[Session] = set()
         """From the first byte on."""
         self._accounts: dict[str, set[Session]] = {}
@@ -80,16 +81,14 @@ class Agents:
             arrival.secured(tls, self._newSession)
 
     def _admit(self, channel: Channel) -> Arrival | None:
-        address = hostOf(channel.peer)
-        why = "the gateway is stopping" if self._closed else self._crowd.enter(address)
-        if why is not None:
-            self.refused += 1
-            self._hushed.warn(f"{address} {why}", "{address}: turned away: {why}", address=address, why=why)
+        if self._closed:
             channel.abort()
-            return None
-        arrival = self._newArrival(self._plane, self._hello, self._terms, self._ended, self._hushed)
-        self._arrivals[arrival] = address
-        return arrival
+        elif self._crowd.admit(channel):
+            arrival = self._newArrival(self._plane, self._hello, self._terms, self._ended, self._hushed)
+            self._arrivals[arrival] = channel.peer
+            return arrival
+        self.refused += 1
+        return None
 
     def _ended(self, arrival: Arrival) -> None:
         self._crowd.leave(self._arrivals.pop(arrival))

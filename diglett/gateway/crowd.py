@@ -8,54 +8,77 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
+from twisted.logger import Logger
+
 from diglett.guarding import network
+from diglett.link.hushed import Hushed
+from diglett.plane.channel import Channel
+
+log = Logger()
 
 placeOf = lru_cache(maxsize=4_096)(network)
 """What connections are counted by: an IPv4 address, an IPv6 /64."""
 
 
 class Crowd:
-    """At most `most` at a time, and at most `each` from one place, unless that is `exempt`.
+    """At most `most` at a time, and at most `each` from one place, unless that is `exempt`; the others are reset.
 
-    Exempt are this machine and the operator's own proxies, behind which everybody has the same address.
+    Exempt are always this machine and those of whom no address is known; `exempt` is for the operator's own proxies,
+    behind which everybody has one address.
     """
 
     def __init__(
-        self, what: str, most: int, each: int | None = None, exempt: Callable[[str], bool] = lambda address: False
+        self,
+        what: str,
+        clock: Callable[[], float],
+        most: int,
+        each: int | None = None,
+        exempt: Callable[[str], bool] = lambda address: False,
     ) -> None:
         self._what = what
         self._most = most
         self._each = each
         self._exempt = exempt
+        self._hushed = Hushed(log, clock)
         self._places: Counter[str] = Counter()
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def enter(self, address: str) -> str | None:
-        """One more, from this address (empty: nobody knows); why not, if it may not. `leave` follows if it may."""
+    def admit(self, channel: Channel) -> bool:
+        """Whether it may come in; `leave` follows then, with the same peer. It is over if not."""
+        address = hostOf(channel.peer)
+        why = self._enter(address)
+        if why is None:
+            return True
+        self._hushed.warn(f"{address} {why}", "{address}: turned away: {why}", address=address, why=why)
+        channel.abort()
+        return False
+
+    def _enter(self, address: str) -> str | None:
         if self._count >= self._most:
             return f"there are {self._most} {self._what} already"
-        if self._counts(address):
+        if self._each is not None and self._counts(address):
             place = placeOf(address)
-            if self._places[place] >= self._each:  # type: ignore[operator]
+            if self._places[place] >= self._each:
                 return f"there are {self._each} {self._what} from {place} already"
             self._places[place] += 1
         self._count += 1
         return None
 
-    def leave(self, address: str) -> None:
+    def leave(self, peer: Any) -> None:
         """One that had come has gone."""
+        address = hostOf(peer)
         self._count -= 1
-        if self._counts(address):
+        if self._each is not None and self._counts(address):
             place = placeOf(address)
             self._places[place] -= 1
             if not self._places[place]:
                 del self._places[place]
 
     def _counts(self, address: str) -> bool:
-        return self._each is not None and address != "" and not isLoopback(address) and not self._exempt(address)
+        return address != "" and not isLoopback(address) and not self._exempt(address)
 
 
 def hostOf(peer: Any) -> str:
