@@ -92,9 +92,12 @@ def makeAgent(reactor: Any, config: AgentConfig, reporter: Any) -> Any:
         for tunnel in config.tunnels
     ]
     target = Target(host=config.gateway.host, port=config.gateway.port)
-    return AgentService(
+    service = AgentService(
         plane, target, trust, _tokens(config, state / "token"), tunnels, reporter, once=config.once
     )
+    # It is over when the backends have got the last of what visitors sent.
+    service.done.addCallback(lambda error: plane.close().addCallback(lambda _: error))
+    return service
 
 
 def _tokens(config: AgentConfig, own: Any) -> Callable[[], str | None]:

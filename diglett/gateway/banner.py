@@ -10,12 +10,20 @@ from diglett.plane.channel import Listener
 
 
 def banner(
-    config: GatewayConfig, listener: Listener, fronts: Any, fingerprint: str, authority: Any, authenticator: Any
+    config: GatewayConfig,
+    listener: Listener,
+    fronts: Any,
+    admin: Listener | None,
+    fingerprint: str,
+    authority: Any,
+    authenticator: Any,
 ) -> Iterator[str]:
     """The lines, in order."""
     port = portOf(listener)
     yield f"diglett-server: agents connect to {f'{config.domain}:{port}' if port else config.listen}"
     yield from (f"diglett-server: {line}" for line in fronts.describe())
+    if admin is not None:
+        yield f"diglett-server: admin pages are at {_url(admin.address())}"
     yield f"diglett-server: fingerprint {fingerprint}"
     for message in authenticator.messages():
         yield f"diglett-server: {message}"
@@ -36,3 +44,10 @@ def portOf(listener: Listener) -> int:
     """The port of a TCP listener; 0 for others."""
     address = listener.address()
     return address[1] if isinstance(address, tuple) else 0
+
+
+def _url(address: Any) -> str:
+    if not isinstance(address, tuple):
+        return f"unix:{address}"
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    return f"http://{host}:{address[1]}/"

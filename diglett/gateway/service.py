@@ -142,12 +142,11 @@ class GatewayService(Service):
             fronts.listening(option, await self._accept(description, option, accept))
         self._started = self._reactor.seconds()
         self._registry = registry
-        if config.admin is not None:
-            await self._listenAdmin(config.admin)
+        admin = await self._listenAdmin(config.admin) if config.admin is not None else None
         self._reload = LoopingCall(_reloadCertificates, (agentContexts, frontTls))
         self._reload.clock = self._reactor
         self._reload.start(RELOAD, now=False)
-        for line in banner(config, listener, fronts, agentContexts.fingerprint, authority, authenticator):
+        for line in banner(config, listener, fronts, admin, agentContexts.fingerprint, authority, authenticator):
             self._announce(line)
 
     async def _accept(self, description: str, option: str, accepted: Callable[[Channel], None]) -> Listener:
@@ -158,11 +157,11 @@ class GatewayService(Service):
             accepted = behindProxy(self._reactor, accepted)
         return await self._open(description, option, self._plane.listen(place, accepted))
 
-    async def _listenAdmin(self, description: str) -> None:
+    async def _listenAdmin(self, description: str) -> Listener:
         if self._admin is None:
             raise UsageError("there is no admin site in this program")
         listening = serverFromString(self._reactor, description).listen(self._admin(self.status))
-        await self._open(description, "admin", listening.addCallback(_AdminPort))
+        return await self._open(description, "admin", listening.addCallback(_AdminPort))
 
     def status(self) -> GatewayStatus:
         """How everything is at this moment; only once started."""
@@ -222,7 +221,7 @@ class GatewayService(Service):
         if self._authenticator is not None:
             await maybeDeferred(self._authenticator.stop)
         if self._plane is not None:
-            self._plane.close()
+            await self._plane.close()
 
 
 class _AdminPort:
