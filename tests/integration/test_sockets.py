@@ -9,7 +9,8 @@ import time
 from typing import Any
 
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
-from websockets.sync.client import ClientConnection, connect as connectWebSocket
+from websockets.sync.client import ClientConnection
+from websockets.sync.client import connect as connectWebSocket
 
 from tests.integration.components import LIMIT
 from tests.integration.programs.site import EVENTS

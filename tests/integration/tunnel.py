@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import ssl
+import urllib.request
 from pathlib import Path
 
+from tests.integration.components import LIMIT
 from tests.integration.harness import ProcessTestCase, Program
 
 LOOPBACK = "tcp:0:interface=127.0.0.1"
@@ -49,6 +52,13 @@ class Gateway:
         fqdn = re.escape(f"{name}.{self.domain}")
         return int(self.program.waitFor(rf"registered {fqdn} -> 127\.0\.0\.1:(\d+)", times)[1])
 
+    def streams(self) -> int:
+        """How many streams are running, as the admin pages tell."""
+        place = self.program.waitFor(r"admin pages are at (\S+)$")[1]
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{place}api/status", timeout=LIMIT) as answer:
+            return sum(agent["streams"] for agent in json.load(answer)["agents"])
+
     def url(self, name: str, path: str = "/", scheme: str = "https") -> str:
         """A URL at one of the fronts."""
         return f"{scheme}://{name}.{self.domain}:{getattr(self, scheme)}{path}"
@@ -63,19 +73,19 @@ class TunnelTestCase(ProcessTestCase):
         """Start a gateway on free ports of loopback. `ports` is where to listen for agents, https and http instead."""
         listen, https, http = ports or (LOOPBACK,) * 3
         folder = self.folder / state
-        program = self.launchOurs(
-            "-c", SERVER, "--listen", listen, "--https", https, "--http", http, "--domain", domain, *options,
-            DIGLETT_STATE=str(folder),
-        )  # fmt: skip
+        program = self.launchServer(
+            "--listen", listen, "--https", https, "--http", http, "--domain", domain, *options, state=state
+        )
         return Gateway(program, folder, domain)
 
-    def agent(self, gateway: Gateway, *words: str | Path, state: str | None = "state", **environment: str) -> Program:
-        """Start an agent, by default as the gateway's own user."""
-        if state is not None:
-            environment["DIGLETT_STATE"] = str(self.folder / state)
-        else:
-            environment["DIGLETT_STATE"] = str(self.folder / "nothing")
-        address = () if "-g" in words else ("-g", gateway.address)
+    def launchServer(self, *words: str | Path, state: str = "state") -> Program:
+        """Run `diglett-server`."""
+        return self.launchOurs("-c", SERVER, *words, DIGLETT_STATE=str(self.folder / state))
+
+    def agent(self, gateway: Gateway | None, *words: str | Path, state: str = "state", **environment: str) -> Program:
+        """Start an agent, by default as the gateway's own user; with another `state` it knows nothing of it."""
+        environment["DIGLETT_STATE"] = str(self.folder / state)
+        address = () if gateway is None else ("-g", gateway.address)
         return self.launchOurs("-m", "diglett", *address, *words, **environment)
 
     def tunnel(self, backend: str | int | Path, *options: str | Path, name: str = "example") -> Gateway:

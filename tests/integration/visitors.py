@@ -125,13 +125,16 @@ class _Borrowed:
 
 
 def connect(
-    test: ProcessTestCase, port: int, context: ssl.SSLContext | None = None, serverName: str = "example.localhost"
+    test: ProcessTestCase,
+    port: int,
+    context: ssl.SSLContext | None = None,
+    serverName: str = "example.localhost",
 ) -> Conversation:
     """Connect to a port of loopback, with TLS if there is a context for it."""
     connection = socket.create_connection(("127.0.0.1", port), LIMIT)
     test.addCleanup(connection.close)
     if context is not None:
-        connection = context.wrap_socket(connection, server_hostname=serverName)
+        connection = context.wrap_socket(connection, server_hostname=serverName, suppress_ragged_eofs=False)
         test.addCleanup(connection.close)
     return Conversation(connection)
 
@@ -139,12 +142,14 @@ def connect(
 class Hand:
     """A backend that the test plays by hand."""
 
-    def __init__(self, test: ProcessTestCase) -> None:
+    def __init__(self, test: ProcessTestCase, path: Path | None = None) -> None:
         self._test = test
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self._listening.settimeout(LIMIT)
+        self._listening = socket.socket(socket.AF_INET if path is None else socket.AF_UNIX)
         test.addCleanup(self._listening.close)
-        self.port: int = self._listening.getsockname()[1]
+        self._listening.settimeout(LIMIT)
+        self._listening.bind(("127.0.0.1", 0) if path is None else str(path))
+        self._listening.listen()
+        self.port: int = self._listening.getsockname()[1] if path is None else 0
 
     def accept(self) -> Conversation:
         """The next connection."""
