@@ -19,6 +19,7 @@ from diglett.gateway.registry import Registry
 from diglett.gateway.session import SessionContext
 from diglett.guarding import GuardedAuthenticator
 from diglett.interfaces import IAuthenticator
+from diglett.link.arrival import Arrival
 from diglett.names import RESERVED
 from diglett.publishing import Publisher
 from diglett.testing import MemoryPlane, clientTrust, memoryCredentials, serverContexts
@@ -89,6 +90,7 @@ class House:
         reserved: frozenset[str] = RESERVED,
         clientAuthorities: Any = None,
         capacity: int = 65_536,
+        newArrival: type[Arrival] = Arrival,
     ) -> None:
         self.plane = MemoryPlane(capacity=capacity)
         self.clock: Clock = self.plane.clock
@@ -120,6 +122,7 @@ class House:
                 certificateName=clientNameOf,
             ),
             limits,
+            newArrival,
         )
         authenticator.start(self.agents.recheck)
         self.publisher.start()

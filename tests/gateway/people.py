@@ -13,6 +13,7 @@ from diglett.agent.backend import DialledBackend
 from diglett.agent.retry import RetryPolicy
 from diglett.agent.service import AgentService, Tunnel
 from diglett.errors import DiglettError
+from diglett.link.dialling import Dialling
 from diglett.plane.channel import Target
 from diglett.testing import MemoryPlane, clientTrust
 from diglett.wire.codec import Frame, encodePreface
@@ -90,6 +91,7 @@ class Hand:
         once: bool = False,
         trust: Any = None,
         backends: tuple[int, ...] = (),
+        dialling: type[Dialling] = Dialling,
     ) -> None:
         self.token = token
         self.plane = DiallingPlane(house.plane)
@@ -111,6 +113,7 @@ class Hand:
             ],
             self.notes,
             once=once,
+            dialling=dialling,
         )
         self.service._policy = RetryPolicy(house.clock.seconds, Random(7).random)
         self.service.done.addCallback(self._over)
