@@ -52,8 +52,11 @@ class LinkErrorTests(SynchronousTestCase):
     def test_malformedOpen(self) -> None:
         """An Open that is too short, too long or no UTF-8."""
         self.refused(encodeFrame(Kind.OPEN, 3))
-        self.refused(encodeFrame(Kind.OPEN, 3, b"\0\1\0" + b"a" * CONTROL_MAX + b"\0"))
+        self.refused(encodeFrame(Kind.OPEN, 3, b"\0\1\0\0" + b"a" * (CONTROL_MAX - 3)))
         self.refused(encodeFrame(Kind.OPEN, 3, b"\0\1\0\xff\0"))
+        longest = Side()
+        longest.receive(encodeFrame(Kind.OPEN, 3, b"\0\1\0\0" + b"a" * (CONTROL_MAX - 4)))
+        self.assertEqual(list(longest.mux.streams), [3])
 
     def test_unknownKinds(self) -> None:
         """Every kind that is neither ours nor for extensions."""

@@ -185,6 +185,7 @@ class PoolTests(SynchronousTestCase):
             sender.flush()
             self.assertIsNotNone(sender.reserve(stream(1)))
         self.assertEqual({sender._batch for sender in senders}, {None})
+        self.assertEqual(len(self.pool._free), 1, "they took turns with one")
 
     def test_shared(self) -> None:
         """Links that send at the same time do not write over each other, whoever asked for room first."""

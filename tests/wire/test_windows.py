@@ -23,6 +23,11 @@ class GrowthTests(SynchronousTestCase):
         """Nothing grows before a round trip was measured."""
         self.assertEqual(Growth().grow(MIB, 0.0), 0)
 
+    def test_short(self) -> None:
+        """Nor where the way is so short that no window is a bottleneck: only memory would be lost."""
+        self.assertEqual(self.growth(roundTrip=0.001_9).grow(65_536, 0.0), 0)
+        self.assertEqual(self.growth(roundTrip=0.002).grow(65_536, 0.0), 65_536)
+
     def test_bottleneck(self) -> None:
         """A window doubles when half of it was delivered in less than two round trips, and not a moment later."""
         growth = self.growth()
