@@ -59,7 +59,6 @@ class Arrival:
         """Shake hands over TLS first; `received` was read from the channel already."""
         self.label = formatAddress(channel.peer)
         self._cancelTimer = timer(self._plane.clock, TLS_TIMEOUT, self._tooLate)
-        self._plane.tuneLink(channel, self._terms.timeout)
         tls: TLSChannel = self._plane.tls(channel, connection)
         self._channel = tls
 
@@ -69,7 +68,7 @@ class Arrival:
             self._cancelTimer()
             if error is not None:
                 said = describe(error) if isinstance(error, SSL.Error) else reasonOf(error)
-                self._drop(f"TLS failed: {said}")
+                self._drop(f"TLS failed: {said}", politely=isinstance(error, SSL.Error))  # the alert must arrive
             elif connection.get_alpn_proto_negotiated() != ALPN:
                 self._drop(f"not an agent: it did not ask for {ALPN.decode()}")
             else:
@@ -80,6 +79,7 @@ class Arrival:
     def secured(self, tls: TLSChannel, desk: Callable[[Arrival], Desk]) -> None:
         """Hear what the agent wants."""
         self._channel = tls
+        self._plane.tuneLink(tls, self._terms.timeout)
         self.connection = tls.connection
         self.label = formatAddress(tls.peer)
         self._shake(GatewayHandshake(self._send, self._hello, self._terms, desk(self)))

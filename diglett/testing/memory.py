@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 
 from diglett.plane.channel import WOULD_BLOCK, Channel, Target
 from diglett.plane.tls import TLSChannel
+from diglett.plane.tuning import tuneLink
 from diglett.wire.batch import BatchPool
 
 CAPACITY = 65_536
@@ -61,8 +62,8 @@ class MemoryChannel:
         self.chunk = 0
         self.closed = False
         """`close` or `abort` was called, or it broke."""
-        self.tuned = 0.0
-        """What `MemoryPlane.tuneLink` was told, seconds."""
+        self.options: dict[tuple[int, int], int] = {}
+        """Socket options that were set: by level and name."""
         self._plane = plane
         self._incoming = incoming
         self._outgoing = outgoing
@@ -135,7 +136,7 @@ class MemoryChannel:
         return self._address
 
     def option(self, level: int, name: int, value: int) -> None:
-        """There is no socket."""
+        self.options[level, name] = value
 
     # ---- what a network can do -----------------------------------------------------------------------------------
 
@@ -306,9 +307,8 @@ class MemoryPlane:
         return TLSChannel(below, connection, self.again)
 
     def tuneLink(self, channel: Any, timeout: float) -> None:
-        """A link's channel: it is noted."""
-        if isinstance(channel, MemoryChannel):
-            channel.tuned = timeout
+        """The options of a link's socket; they are noted."""
+        tuneLink(channel, timeout)
 
     def close(self, limit: float = 0) -> Deferred[None]:
         """Forget everything; nobody is told."""

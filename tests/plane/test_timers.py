@@ -7,7 +7,7 @@ from collections.abc import Callable
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from diglett.plane.timers import SLACK, SharedTimers
+from diglett.plane.timers import SLACK, Deadlines, SharedTimers
 
 
 class SharedTimersTests(SynchronousTestCase):
@@ -71,3 +71,67 @@ class SharedTimersTests(SynchronousTestCase):
         self.clock.advance(1.0)
         self.assertEqual(self.called, ["next"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class Item:
+    """Something with a deadline."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.told = 0
+
+    def expired(self) -> None:
+        self.told += 1
+
+
+class DeadlinesTests(SynchronousTestCase):
+    """Deadlines of thousands, of which few pass."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.deadlines = Deadlines(self.clock)
+
+    def test_expires(self) -> None:
+        """Who has a deadline is told once, not before it and within a second after."""
+        item = Item(3.5)
+        self.deadlines.add(item)
+        self.clock.advance(3.4)
+        self.assertEqual(item.told, 0)
+        for _ in range(20):
+            self.clock.advance(0.5)
+            if self.clock.seconds() >= 4.5:
+                self.assertEqual(item.told, 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_discarded(self) -> None:
+        """Who is done in time hears nothing, and in the end no timer is left."""
+        items = [Item(10.0) for _ in range(1_000)]
+        for item in items:
+            self.deadlines.add(item)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        for item in items:
+            self.deadlines.discard(item)
+            self.deadlines.discard(item)
+        self.clock.advance(1.0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.clock.advance(20.0)
+        self.assertEqual({item.told for item in items}, {0})
+
+    def test_bug(self) -> None:
+        """One that raises keeps no other from being told."""
+        bad, good = Item(1.0), Item(1.0)
+        bad.expired = lambda: print(1 // 0)  # type: ignore[method-assign]
+        self.deadlines.add(bad)
+        self.deadlines.add(good)
+        self.clock.advance(1.0)
+        self.clock.advance(1.0)
+        self.assertEqual(good.told, 1)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_cancel(self) -> None:
+        """Nobody is told after `cancel`."""
+        item = Item(1.0)
+        self.deadlines.add(item)
+        self.deadlines.cancel()
+        self.clock.advance(5.0)
+        self.assertEqual((item.told, self.clock.getDelayedCalls()), (0, []))
