@@ -1,7 +1,7 @@
 """HTTP requests of plugins: limited in time and size, signed if there is a secret.
 
-Twisted's bare Agent, on purpose: whatever is wrapped around it elsewhere
-(redirects, cookies, decompression) is what a request with secrets must not have.
+treq, without what a request with secrets must not have: redirects are not
+followed, and no cookie outlives its request.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from attrs import frozen
+from treq.client import HTTPClient
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -99,11 +100,13 @@ class Fetcher:
         return ask(lambda: self._fetch(method, url, body, fields), self._timeout, self._reactor)
 
     async def _fetch(self, method: str, url: str, body: bytes | None, fields: Mapping[str, str]) -> Answer:
-        response = await self._agent.request(
-            method.encode("ascii"),
-            url.encode("ascii"),
-            Headers({name: [value] for name, value in fields.items()}),
-            None if body is None else _Body(body),
+        response: Any = await HTTPClient(self._agent).request(
+            method,
+            url,
+            headers=dict(fields),
+            data=None if body is None else _Body(body),
+            allow_redirects=False,
+            unbuffered=True,
         )
         collector = _Collector(self._limit)
         response.deliverBody(collector)
@@ -141,7 +144,7 @@ class _Collector(Protocol):
 
 @implementer(IBodyProducer)
 class _Body:
-    """A request body that is small enough to be written at once."""
+    """A request body that is small enough to be written at once, without waiting for the reactor's turns."""
 
     def __init__(self, body: bytes) -> None:
         self.length = len(body)
