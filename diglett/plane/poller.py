@@ -82,7 +82,7 @@ class Poller:
     def watch(self, polled: Polled, mask: int) -> None:
         """Watch for these events from now on; 0 keeps the descriptor and reports only that the peer is gone."""
         before = polled.mask
-        if mask == before:
+        if mask == before or self._closed:
             return
         polled.mask = mask
         if before == -1:

@@ -209,6 +209,7 @@ class SocketChannel:
         """Close the socket as it is; the owner is not told."""
         if self.fd == -1:
             return
+        self._state |= _CLOSING
         self._poller.forget(self)
         self.fd = -1
         self._socket.close()

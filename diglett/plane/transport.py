@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from diglett.plane.channel import WOULD_BLOCK, Owner
+from diglett.plane.tuning import tune
 
 log = Logger()
 
@@ -154,9 +155,9 @@ class TransportChannel(Protocol):
         transport = self.transport
         self.peer = addressOf(transport.getPeer())
         try:
-            transport.setTcpNoDelay(True)
-        except (AttributeError, OSError):
-            pass
+            tune(transport.getHandle())
+        except AttributeError:
+            pass  # it has no socket
         transport.registerProducer(self, True)
         self._plane.channels.add(self)
         self._flow()

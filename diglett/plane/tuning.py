@@ -15,13 +15,28 @@ _TCP_KEEPINTVL = getattr(socket, "TCP_KEEPINTVL", None)
 _TCP_KEEPCNT = getattr(socket, "TCP_KEEPCNT", None)
 _TCP_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 _PROBES = 4
+IDLE = 300
+"""Seconds of silence after which the kernel asks whether a visitor is still there, and that it may take to answer: one
+whose machine or network is gone would stay for ever otherwise."""
+
+
+def _probing(idle: int, most: int) -> list[tuple[int, int, int]]:
+    """The options that make the kernel ask after `idle` seconds, and give up after `most` more."""
+    wanted = (_TCP_KEEPIDLE, idle), (_TCP_KEEPINTVL, max(1, most // _PROBES)), (_TCP_KEEPCNT, _PROBES)
+    known = [(socket.IPPROTO_TCP, name, value) for name, value in wanted if name is not None]
+    return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *known]
+
+
+_ALWAYS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), *_probing(IDLE, IDLE)]
 
 
 def tune(connection: socket.socket) -> None:
-    """What every TCP socket here gets: Nagle's delay costs 40 ms on each small answer."""
+    """What every TCP socket here gets, and hands down to those it accepts: Nagle's delay costs 40 ms on each small
+    answer, and who is gone must be noticed some day."""
     if connection.family != getattr(socket, "AF_UNIX", None):
         try:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for option in _ALWAYS:
+                connection.setsockopt(*option)
         except OSError:
             pass  # some systems say no when the peer has reset it already, which reading it will tell
 
@@ -32,12 +47,9 @@ def tuneLink(channel: Any, timeout: float) -> None:
     The kernel gives up when what was sent is not acknowledged for `timeout` seconds, or nothing came for so long and
     its own probes are not answered: those matter only to a link that has no ping.
     """
-    channel.option(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     idle = max(1, int(timeout / 3))
-    probing = ((_TCP_KEEPIDLE, idle), (_TCP_KEEPINTVL, max(1, (int(timeout) - idle) // _PROBES)), (_TCP_KEEPCNT, _PROBES))
-    for name, value in probing:
-        if name is not None:
-            channel.option(socket.IPPROTO_TCP, name, value)
+    for option in _probing(idle, int(timeout) - idle):
+        channel.option(*option)
     if _TCP_NOTSENT_LOWAT is not None:
         channel.option(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, NOTSENT_LOWAT)
     if _TCP_USER_TIMEOUT is not None:

@@ -18,6 +18,7 @@ from diglett.plane.channel import Target
 from diglett.plane.fast import FastPlane
 from diglett.plane.portable import PortablePlane
 from diglett.plane.readiness import SelectorReadiness
+from diglett.plane.tuning import IDLE
 from tests.plane.recorder import Recorder
 from tests.plane.rigs import KERNEL_BUFFER, SocketRig
 
@@ -110,6 +111,18 @@ class PlaneConformance:
         await self.plane.connect(target, 5)
         await self.rig.until(lambda: self.accepted, "the second")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    async def test_tuned(self) -> None:
+        """Visitors' sockets send at once, and the kernel looks after those that are gone."""
+        target = await self.listen()
+        await self.plane.connect(target, 5)
+        await self.rig.until(lambda: self.accepted, "a connection")
+        (channel,) = self.accepted
+        handle = channel.transport.getHandle() if hasattr(channel, "transport") else channel._socket
+        self.assertTrue(handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        self.assertTrue(handle.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            self.assertEqual(handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), IDLE)
 
     async def test_manyAtOnce(self) -> None:
         """Two hundred connections at once are all accepted."""
@@ -255,6 +268,12 @@ class PlaneConformance:
         await self.plane.close()
         await self.rig.settle()
         self.assertEqual((other.recv(1), here.events), (b"", []))
+        here.channel.resumeReading()
+        here.write(b"late")
+        here.channel.pauseReading()
+        here.close()
+        await self.rig.settle()
+        self.assertEqual(here.events, [])
 
 
 class FastPlaneTests(PlaneConformance, TestCase):
