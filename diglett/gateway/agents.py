@@ -83,7 +83,7 @@ class Agents:
     def _admit(self, channel: Channel) -> Arrival | None:
         if self._closed:
             channel.abort()
-        elif self._crowd.admit(channel):
+        elif self._crowd.admit(channel, channel.peer):
             arrival = self._newArrival(self._plane, self._hello, self._terms, self._ended, self._hushed)
             self._arrivals[arrival] = channel.peer
             return arrival

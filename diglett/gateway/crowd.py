@@ -8,6 +8,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
+from attrs import evolve, frozen
 from twisted.logger import Logger
 
 from diglett.guarding import network
@@ -46,12 +47,16 @@ class Crowd:
     def __len__(self) -> int:
         return self._count
 
-    def admit(self, channel: Channel) -> bool:
-        """Whether it may come in; `leave` follows then, with the same peer. It is over if not."""
-        address = hostOf(channel.peer)
+    def admit(self, channel: Channel, peer: Any = "") -> bool:
+        """Whether it may come in, counted as from `peer` (empty: from nowhere); it is over if not.
+
+        `leave` follows, with the same peer.
+        """
+        address = hostOf(peer)
         why = self._enter(address)
         if why is None:
             return True
+        address = hostOf(channel.peer)
         self._hushed.warn(f"{address} {why}", "{address}: turned away: {why}", address=address, why=why)
         channel.abort()
         return False
@@ -67,7 +72,7 @@ class Crowd:
         self._count += 1
         return None
 
-    def leave(self, peer: Any) -> None:
+    def leave(self, peer: Any = "") -> None:
         """One that had come has gone."""
         address = hostOf(peer)
         self._count -= 1
@@ -79,6 +84,38 @@ class Crowd:
 
     def _counts(self, address: str) -> bool:
         return address != "" and not isLoopback(address) and not self._exempt(address)
+
+
+@frozen
+class VisitorLimits:
+    """What the gateway takes from visitors at a time; `each` and `handshakesEach` at the fronts only, from one place."""
+
+    visitors: int = 50_000
+    each: int = 2_000
+    handshakes: int = 2_000
+    handshakesEach: int = 500
+
+    @classmethod
+    def within(cls, descriptors: int) -> VisitorLimits:
+        """Visitors never take the last quarter of the file descriptors: agents need some. 0: nobody knows how many."""
+        limits = cls()
+        return evolve(limits, visitors=min(limits.visitors, descriptors * 3 // 4)) if descriptors else limits
+
+
+@frozen
+class VisitorCrowds:
+    """All visitors, at ports and at fronts, and those of the HTTPS front who are still at their TLS handshake."""
+
+    visitors: Crowd
+    handshakes: Crowd
+
+    @classmethod
+    def make(cls, clock: Callable[[], float], limits: VisitorLimits, exempt: Callable[[str], bool]) -> VisitorCrowds:
+        """Empty ones."""
+        return cls(
+            Crowd("visitors", clock, limits.visitors, limits.each, exempt),
+            Crowd("TLS handshakes with visitors", clock, limits.handshakes, limits.handshakesEach, exempt),
+        )
 
 
 def hostOf(peer: Any) -> str:

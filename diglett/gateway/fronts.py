@@ -10,10 +10,12 @@ from typing import Any
 from diglett.config.gateway import GatewayConfig, Network
 from diglett.gateway.agents import Agents
 from diglett.gateway.banner import portOf
+from diglett.gateway.crowd import VisitorCrowds, VisitorLimits
 from diglett.gateway.ingress.front import HttpFront
 from diglett.gateway.ingress.tls import TlsFront
 from diglett.gateway.registry import Registry
 from diglett.plane.channel import Channel, Listener
+from diglett.plane.limits import raiseDescriptorLimit
 from diglett.trust.server import ServerContexts
 from diglett.wire.frames import ALPN
 
@@ -29,17 +31,23 @@ class Fronts:
         self._contexts = contexts
         self._ports: dict[str, int] = {}
         self._front: HttpFront | None = None
+        self._trusts = trustedPeers(config.trustedProxies)
+        self.crowds = VisitorCrowds.make(
+            plane.clock.seconds, VisitorLimits.within(raiseDescriptorLimit()), self._trusts
+        )
 
     def start(
         self, registry: Registry, agents: Agents
     ) -> Iterator[tuple[str, str, Callable[[Channel], None]]]:
         """What to listen on: the description, its option, and who takes the connections."""
         config = self._config
+        crowds = self.crowds
         front = self._front = HttpFront(
-            self._plane.clock, registry, config.domain, trustedPeers(config.trustedProxies)
+            self._plane.clock, registry, config.domain, self._trusts, crowds.visitors
         )
         if config.https is not None:
-            yield config.https, "https", TlsFront(self._plane, self._contexts, front, registry, agents).accepted
+            tls = TlsFront(self._plane, self._contexts, front, registry, agents, crowds)
+            yield config.https, "https", tls.accepted
         if config.http is not None:
             yield config.http, "http", front.visit
 

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from diglett.accounts import Account
 from diglett.errors import Refused
+from diglett.gateway.crowd import Crowd
 from diglett.gateway.ingress.port import PortIngress
 from diglett.gateway.ingress.proxied import behindProxy
 from diglett.interfaces import Registration
@@ -64,6 +65,7 @@ class NameContext:
     domain: str
     urls: Callable[[str, str], tuple[str, ...]]
     """The URLs of a fully qualified name and kind at our own fronts, best first."""
+    visitors: Crowd
     proxyProtocol: bool = False
     """Ports of `tls` and `tcp` names expect a PROXY protocol header; of `http` names the proxy tells in the request."""
 
@@ -159,7 +161,7 @@ class PublicName:
             listening.close()
             raise
         port: int = listening.getsockname()[1]
-        accepted = PortIngress(self, bind, port).accepted
+        accepted = PortIngress(self, bind, port, self._context.visitors).accepted
         plane = self._context.plane
         if self._proxied:
             accepted = behindProxy(plane.clock, accepted)
@@ -171,7 +173,7 @@ class PublicName:
         return self._context.proxyProtocol and self.kind != "http"
 
     def _adopt(self, listening: socket.socket) -> Callable[[], None]:
-        listener = self._context.plane.listenOn(listening, PortIngress(self, "", 0).accepted)
+        listener = self._context.plane.listenOn(listening, PortIngress(self, "", 0, self._context.visitors).accepted)
         self._listeners.append(listener)
 
         def close() -> None:

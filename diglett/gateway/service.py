@@ -117,7 +117,7 @@ class GatewayService(Service):
         registry = Registry(
             NameContext(
                 plane=plane, publisher=publisher, bind=config.bind, domain=config.domain, urls=fronts.urls,
-                proxyProtocol=config.proxyProtocol,
+                visitors=fronts.crowds.visitors, proxyProtocol=config.proxyProtocol,
             )
         )
         agents = self._agents = Agents(

@@ -81,6 +81,11 @@ class Splice:
             self._channel.resumeReading()
             self.readable()
 
+    @property
+    def over(self) -> bool:
+        """Whether both directions have ended."""
+        return self._over == _ALL
+
     def _ended(self, half: int) -> None:
         self._over |= half
         if self._over == _ALL:

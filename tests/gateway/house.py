@@ -12,6 +12,7 @@ from zope.interface import implementer
 from diglett.accounts import Account, Credentials
 from diglett.errors import LoginRefused
 from diglett.gateway.agents import AgentLimits, Agents
+from diglett.gateway.crowd import VisitorCrowds, VisitorLimits
 from diglett.gateway.ingress.front import HttpFront
 from diglett.gateway.ingress.tls import TlsFront
 from diglett.gateway.publicname import NameContext
@@ -86,11 +87,12 @@ class House:
 
     def __init__(
         self,
-        limits: AgentLimits = AgentLimits(),
+        limits: AgentLimits | None = None,
         reserved: frozenset[str] = RESERVED,
         clientAuthorities: Any = None,
         capacity: int = 65_536,
         newArrival: type[Arrival] = Arrival,
+        visitors: VisitorLimits | None = None,
     ) -> None:
         self.plane = MemoryPlane(capacity=capacity)
         self.clock: Clock = self.plane.clock
@@ -101,6 +103,7 @@ class House:
             self.book.add(id)
         authenticator = GuardedAuthenticator(self.book, self.clock)
         self.registrar = MemoryRegistrar()
+        self.crowds = VisitorCrowds.make(self.clock.seconds, visitors or VisitorLimits(), lambda address: False)
         self.publisher = Publisher([("memory", self.registrar)], self.clock)
         self.registry = Registry(
             NameContext(
@@ -109,6 +112,7 @@ class House:
                 bind="127.0.0.1",
                 domain="gateway.com",
                 urls=lambda fqdn, kind: () if kind == "tcp" else (f"https://{fqdn}",),
+                visitors=self.crowds.visitors,
             )
         )
         self.agents = Agents(
@@ -135,8 +139,8 @@ class House:
         frontContexts = ServerContexts(
             own, alpn=[b"http/1.1", ALPN], clientAuthorities=clientAuthorities, clientProtocol=ALPN
         )
-        self.front = HttpFront(self.clock, self.registry, "gateway.com", lambda address: False)
-        tls = TlsFront(self.plane, frontContexts, self.front, self.registry, self.agents)
+        self.front = HttpFront(self.clock, self.registry, "gateway.com", lambda address: False, self.crowds.visitors)
+        tls = TlsFront(self.plane, frontContexts, self.front, self.registry, self.agents, self.crowds)
         self._accepting = {
             AGENTS: lambda channel: self.agents.accepted(channel, contexts.connection()),
             HTTPS: tls.accepted,
@@ -207,7 +211,7 @@ class House:
             "arrivals": self.agents.handshakes,
             "timers": self.clock.getDelayedCalls(),
             "published": self.registrar.standing,
-            "visitors": self.front.visitors,
+            "visitors": self.front.visitors + len(self.crowds.visitors) + len(self.crowds.handshakes),
             "listeners": [port for port in self.plane.listeners if port not in self.backends],
         }
         return {what: left for what, left in found.items() if left}

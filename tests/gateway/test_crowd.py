@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from diglett.gateway.crowd import Crowd, hostOf, isLoopback
+from diglett.gateway.crowd import Crowd, VisitorLimits, hostOf, isLoopback
 
 HERE = ("192.0.2.1", 1)
 PEERS: list[Any] = [
@@ -35,7 +35,7 @@ def crowd(most: int, *options: Any) -> Crowd:
 def comes(there: Crowd, peer: Any) -> bool:
     """Whether it may come in; if not, it is reset."""
     channel: Any = Channel(peer)
-    admitted = there.admit(channel)
+    admitted = there.admit(channel, peer)
     assert admitted is not channel.aborted
     return admitted
 
@@ -83,6 +83,12 @@ class CrowdTests(SynchronousTestCase):
         for peer in inside:
             there.leave(peer)
         self.assertEqual((len(there), dict(there._places)), (0, {}))
+
+    def test_withinDescriptors(self) -> None:
+        """Visitors leave a quarter of the descriptors to the others, however many there are."""
+        self.assertEqual(VisitorLimits.within(1_024).visitors, 768)
+        self.assertEqual(VisitorLimits.within(1 << 20), VisitorLimits())
+        self.assertEqual(VisitorLimits.within(0), VisitorLimits())
 
     def test_addresses(self) -> None:
         """Peers are tuples or texts; what is no address is not this machine."""

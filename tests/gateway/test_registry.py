@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from diglett.accounts import Account
 from diglett.errors import Refused
 from diglett.gateway import registry
+from diglett.gateway.crowd import Crowd
 from diglett.gateway.publicname import Holding, NameContext, PublicName
 from diglett.gateway.registry import Registry
 from diglett.publishing import Publisher
@@ -102,6 +103,7 @@ class RegistryTests(SynchronousTestCase):
                 bind="127.0.0.1",
                 domain="gateway.com",
                 urls=lambda fqdn, kind: (f"https://{fqdn}",),
+                visitors=Crowd("visitors", self.clock.seconds, 10),
             )
         )
         self.addCleanup(self.nothingLeft)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from diglett.errors import Refused
+from diglett.gateway.crowd import Crowd
 from diglett.gateway.ingress.http import HttpVisitor
 from diglett.gateway.publicname import PublicName
 from diglett.gateway.registry import Registry
@@ -18,7 +19,7 @@ SWEEP = 1.0
 class HttpFront:
     """Visitors of one front. They are told when their deadline has passed, and when the gateway stops."""
 
-    def __init__(self, clock: Any, registry: Registry, domain: str, trusted: Any) -> None:
+    def __init__(self, clock: Any, registry: Registry, domain: str, trusted: Any, crowd: Crowd) -> None:
         self.now = clock.seconds()
         self.draining = False
         self._clock = clock
@@ -26,16 +27,19 @@ class HttpFront:
         self._domain = domain
         self._suffix = f".{domain}"
         self._trusted = trusted
-        self._visitors: set[HttpVisitor] = set()
+        self._crowd = crowd
+        self._visitors: dict[HttpVisitor, Any] = {}
         self._timer: Any = None
 
     def visit(self, channel: Channel, secure: bool = False, serverName: str | None = None) -> None:
         """A visitor's connection, plain or with TLS done."""
+        if not self._crowd.admit(channel, channel.peer):
+            return
         if self._timer is None:
             self.now = self._clock.seconds()
             self._timer = self._clock.callLater(SWEEP, self._sweep)
         visitor = HttpVisitor(self, channel, secure, serverName)
-        self._visitors.add(visitor)
+        self._visitors[visitor] = channel.peer
         visitor.start()
 
     @property
@@ -45,7 +49,9 @@ class HttpFront:
 
     def forget(self, visitor: HttpVisitor) -> None:
         """It is over."""
-        self._visitors.discard(visitor)
+        peer = self._visitors.pop(visitor, self)
+        if peer is not self:
+            self._crowd.leave(peer)
 
     def _sweep(self) -> None:
         now = self.now = self._clock.seconds()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from twisted.logger import Logger
 
 from diglett.errors import Refused
+from diglett.gateway.crowd import Crowd
 from diglett.gateway.ingress.contracts import Openable
-from diglett.link.splice import Splice
+from diglett.gateway.ingress.passage import Passage
 from diglett.plane.channel import Channel, formatAddress
 from diglett.wire.frames import Way
 
@@ -16,19 +17,27 @@ log = Logger()
 class PortIngress:
     """Visitors of one name's port."""
 
-    def __init__(self, name: Openable, host: str, port: int) -> None:
+    def __init__(self, name: Openable, host: str, port: int, crowd: Crowd) -> None:
         self._name = name
         self._front = f"{host} {port}" if host else ""
+        self._crowd = crowd
 
     def accepted(self, channel: Channel) -> None:
         """A visitor; the agent is told at once, so that a service which speaks first can."""
         name = self._name
         name.wasReached(channel)
-        splice = Splice(channel)
-        try:
-            splice.mux, splice.stream = name.open(Way.PORT, formatAddress(channel.peer), self._front, splice)
-        except Refused as error:
-            log.debug("{name}: visitor turned away: {error}", name=name.fqdn, error=error)
-            channel.abort()
-            return
-        splice.start()
+        if self._crowd.admit(channel):
+            letThrough(name, channel, Way.PORT, self._front, self._crowd)
+
+
+def letThrough(name: Openable, channel: Channel, way: Way, front: str, crowd: Crowd, received: bytes = b"") -> None:
+    """Join the visitor, whom the crowd has admitted, with the name's agent; reset it when there is none."""
+    passage = Passage(channel, crowd.leave)
+    try:
+        passage.mux, passage.stream = name.open(way, formatAddress(channel.peer), front, passage)
+    except Refused as error:
+        log.debug("{name}: visitor turned away: {error}", name=name.fqdn, error=error)
+        crowd.leave()
+        channel.abort()
+        return
+    passage.begin(received)

@@ -7,13 +7,13 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.logger import Logger
 
-from diglett.errors import Refused
 from diglett.gateway.agents import Agents
+from diglett.gateway.crowd import VisitorCrowds
 from diglett.gateway.ingress.front import HttpFront
+from diglett.gateway.ingress.port import letThrough
 from diglett.gateway.registry import Registry
 from diglett.link.greeting import timer
 from diglett.link.link import reasonOf
-from diglett.link.splice import Splice
 from diglett.peek.clienthello import ClientHello, NotTLS, peekClientHello
 from diglett.plane.channel import Channel, formatAddress
 from diglett.plane.tls import describe
@@ -29,8 +29,11 @@ _scratch = memoryview(bytearray(16_384 + 5))
 class TlsFront:
     """Finds out what a connection on the HTTPS port is."""
 
-    def __init__(self, plane: Any, contexts: Any, front: HttpFront, registry: Registry, agents: Agents) -> None:
+    def __init__(
+        self, plane: Any, contexts: Any, front: HttpFront, registry: Registry, agents: Agents, crowds: VisitorCrowds
+    ) -> None:
         self._plane = plane
+        self._crowds = crowds
         self._contexts = contexts
         self._front = front
         self._registry = registry
@@ -38,6 +41,8 @@ class TlsFront:
 
     def accepted(self, channel: Channel) -> None:
         """A connection."""
+        if not self._crowds.handshakes.admit(channel, channel.peer):
+            return
         if self._registry.passesThrough:
             _Peek(self, channel)
         else:
@@ -50,6 +55,7 @@ class TlsFront:
 
         def secured(error: Exception | None) -> None:
             cancel()
+            self.leave(channel)
             if error is not None:
                 why = describe(error) if isinstance(error, SSL.Error) else reasonOf(error)
                 log.debug("{visitor}: TLS failed: {why}", visitor=formatAddress(channel.peer), why=why)
@@ -59,8 +65,17 @@ class TlsFront:
             else:
                 self._front.visit(tls, True, _hostAsked(connection))
 
-        cancel = timer(self._plane.clock, TLS_TIMEOUT, channel.abort)
+        cancel = timer(self._plane.clock, TLS_TIMEOUT, lambda: self.abort(channel))
         tls.handshake(secured, received)
+
+    def leave(self, channel: Channel) -> None:
+        """Its handshake is over, or none of ours."""
+        self._crowds.handshakes.leave(channel.peer)
+
+    def abort(self, channel: Channel) -> None:
+        """It has led to nothing."""
+        self.leave(channel)
+        channel.abort()
 
     def choose(self, channel: Channel, hello: ClientHello | None, received: bytes) -> None:
         """The first bytes have been seen; they are passed on to wherever the connection goes."""
@@ -69,15 +84,10 @@ class TlsFront:
         if public is None or public.kind != "tls" or (hello is not None and ALPN in hello.protocols):
             self.terminate(channel, received)
             return
-        splice = Splice(channel)
-        try:
-            splice.mux, splice.stream = public.open(Way.TLS, formatAddress(channel.peer), "", splice)
-        except Refused:
-            # There is nothing to say in a language that the visitor would believe.
-            channel.abort()
-            return
-        splice.mux.write(splice.stream, received)
-        splice.start()
+        self.leave(channel)
+        visitors = self._crowds.visitors
+        if visitors.admit(channel):
+            letThrough(public, channel, Way.TLS, "", visitors, received)
 
 
 def _hostAsked(connection: SSL.Connection) -> str | None:
@@ -93,7 +103,7 @@ class _Peek:
         self._front = front
         self._channel = channel
         self._received = b""
-        self._cancel = timer(front._plane.clock, TLS_TIMEOUT, channel.abort)
+        self._cancel = timer(front._plane.clock, TLS_TIMEOUT, lambda: front.abort(channel))
         channel.owner = self
         channel.resumeReading()
 
@@ -106,7 +116,7 @@ class _Peek:
             return
         if size == 0:
             self._cancel()
-            self._channel.abort()
+            self._front.abort(self._channel)
             return
         self._received += _scratch[:size]
         try:
@@ -128,3 +138,4 @@ class _Peek:
 
     def broken(self, error: Exception) -> None:
         self._cancel()
+        self._front.leave(self._channel)

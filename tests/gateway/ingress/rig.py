@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from diglett.errors import Refused
+from diglett.gateway.crowd import Crowd
 from diglett.gateway.ingress.front import HttpFront
 from diglett.testing import MemoryPlane, NotedEndpoint, connectedLinks
 from diglett.wire.messages import Hello
@@ -89,7 +90,8 @@ class Rig:
         self.names: Any = Names()
         for name in ("one", "two"):
             self.names.held[name] = Name(self.gateway.link, f"{name}.gateway.com")
-        self.front = HttpFront(self.plane.clock, self.names, "gateway.com", lambda address: trusted)
+        self.crowd = Crowd("visitors", self.plane.clock.seconds, 10_000, 100)
+        self.front = HttpFront(self.plane.clock, self.names, "gateway.com", lambda address: trusted, self.crowd)
 
     def visit(self, secure: bool = False, serverName: str | None = None) -> Visitor:
         """A new visitor's connection."""

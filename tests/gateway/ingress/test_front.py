@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from diglett.errors import Refused
+from diglett.gateway.crowd import Crowd
 from diglett.gateway.ingress.front import HttpFront
 from diglett.wire.frames import Way
 
@@ -34,7 +37,10 @@ class RouteTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.names = Names(one=Name(), raw=Name("tcp"), sealed=Name("tls"))
-        self.front = HttpFront(Clock(), self.names, "gateway.com", lambda address: False)  # type: ignore[arg-type]
+        clock = Clock()
+        names: Any = self.names
+        crowd = Crowd("visitors", clock.seconds, 10)
+        self.front = HttpFront(clock, names, "gateway.com", lambda address: False, crowd)
 
     def refusal(self, host: str | None, serverName: str | None = None) -> str:
         error = self.assertRaises(Refused, self.front.route, host, serverName)
