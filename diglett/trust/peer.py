@@ -11,10 +11,8 @@ from weakref import WeakKeyDictionary, WeakSet
 from cryptography import x509
 from OpenSSL import SSL, crypto
 from service_identity import CertificateError, VerificationError
-from service_identity.cryptography import (
-    verify_certificate_hostname,
-    verify_certificate_ip_address,
-)
+from service_identity.cryptography import verify_certificate_ip_address
+from service_identity.hazmat import DNS_ID, DNSPattern, verify_service_identity
 
 from diglett.errors import Refused
 from diglett.trust.contexts import makeContext, peerCertificate, trust, trustSystem
@@ -175,7 +173,7 @@ class PeerTrust:
             return "its key is not the pinned one"
         try:
             if self._address is None:
-                verify_certificate_hostname(leaf, self._name)
+                verify_service_identity(_hostNames(leaf), [DNS_ID(self._name)], [])
             else:
                 verify_certificate_ip_address(leaf, self._address)
         except VerificationError:
@@ -183,3 +181,18 @@ class PeerTrust:
         except CertificateError:
             return "its certificate is for no host name that can be compared"
         return None
+
+
+def _hostNames(leaf: x509.Certificate) -> list[DNSPattern]:
+    """Give the host names in a certificate, without those that nothing may be compared with, such as `*.com`."""
+    try:
+        found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    patterns = []
+    for name in found.get_values_for_type(x509.DNSName):
+        try:
+            patterns.append(DNSPattern.from_bytes(name.encode("utf-8")))
+        except CertificateError:
+            pass
+    return patterns

@@ -86,6 +86,12 @@ class AuthorityTests(ClientCase):
         """So is one with a wildcard for it, and spelling does not matter."""
         self.accepted(GatewayTrust("A.Gateway.COM.", ca=self.caFile), self.issue("*.gateway.com"))
 
+    def test_besideUncomparable(self) -> None:
+        """A name that nothing can be compared with (a wildcard for a whole zone) is none, and spoils no other."""
+        trust = GatewayTrust("gateway.com", ca=self.caFile)
+        self.accepted(trust, self.issue("*.lan", "gateway.com"))
+        self.assertIn("no host name that can be compared", str(self.refused(trust, self.issue("*.com"))))
+
     def test_international(self) -> None:
         """International names are compared as they go over the wire."""
         name = "bücher.example"
