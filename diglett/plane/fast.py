@@ -43,7 +43,8 @@ class FastPlane:
             port.stopReading()
             return _Taken(port, self.listenOn(socket.socket(fileno=os.dup(port.fileno())), accepted))
 
-        return serverFromString(self.clock, description).listen(_Silent()).addCallback(takeOver)
+        listening: Deferred[Any] = serverFromString(self.clock, description).listen(_Silent())
+        return listening.addCallback(takeOver)
 
     def listenOn(self, listening: socket.socket, accepted: Callable[[Channel], None]) -> Acceptor:
         return Acceptor(self._poller, listening, accepted)
@@ -56,7 +57,7 @@ class FastPlane:
         addresses = known(target.host, target.port)
         if addresses:
             return connect(self._poller, addresses, timeout)
-        found = resolve(self.clock, target.host, target.port)
+        found: Deferred[Any] = resolve(self.clock, target.host, target.port)
         end = self.clock.seconds() + timeout
         found.addTimeout(timeout, self.clock, onTimeoutCancel=_unresolved)
         return found.addCallback(lambda addresses: connect(self._poller, addresses, end - self.clock.seconds()))
@@ -65,7 +66,7 @@ class FastPlane:
         """TLS over a channel of this plane."""
         return TLSChannel(below, connection, self._poller.again)
 
-    def tuneLink(self, channel: SocketChannel, timeout: float) -> None:
+    def tuneLink(self, channel: Channel, timeout: float) -> None:
         """What a link's socket needs: little queued in the kernel, and the kernel's own watch for a dead peer."""
         tuneLink(channel, timeout)
 
@@ -84,8 +85,8 @@ class _Silent(Factory):
         return "diglett"
 
 
-def _unresolved(failure: Failure, timeout: float) -> None:
-    raise TimeoutError(errno.ETIMEDOUT, "its name was not resolved in time")
+def _unresolved(found: object, timeout: float) -> Failure:
+    return Failure(TimeoutError(errno.ETIMEDOUT, "its name was not resolved in time"))
 
 
 class _Taken:

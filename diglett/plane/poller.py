@@ -1,7 +1,7 @@
 """One inner epoll (or kqueue) for all hot sockets, as a single descriptor of the reactor.
 
-An epoll is itself pollable, so the reactor sees one `IReadDescriptor`. Each time it is readable a whole batch of events is
-handled in one tight loop, and what the batch made dirty (links with frames to send) is flushed at its end: many
+An epoll is itself pollable, so the reactor sees one `IReadDescriptor`. Each time it is readable a whole batch of events
+is handled in one tight loop, and what the batch made dirty (links with frames to send) is flushed at its end: many
 streams' frames in one TLS write, without a timer.
 
 *Adaptive polling*: after a batch, keep asking for up to 100 µs before going back to sleep, as long as that pays. A

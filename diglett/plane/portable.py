@@ -48,7 +48,7 @@ class PortablePlane:
 
     def listen(self, description: str, accepted: Callable[[Channel], None]) -> Deferred[Listener]:
         """Listen on any Twisted server endpoint."""
-        listening = serverFromString(self.clock, description).listen(_Accepting(self, accepted))
+        listening: Deferred[Any] = serverFromString(self.clock, description).listen(_Accepting(self, accepted))
         return listening.addCallback(_crowded).addCallback(_Port)
 
     def listenOn(self, listening: socket.socket, accepted: Callable[[Channel], None]) -> Listener:
@@ -82,7 +82,8 @@ class PortablePlane:
             return fail(OSError("this system has no Unix sockets"))
         factory = Factory.forProtocol(lambda: TransportChannel(self, lambda channel: None))
         factory.noisy = False
-        return endpoint.connect(factory).addErrback(_explain)
+        connecting: Deferred[TransportChannel] = endpoint.connect(factory)
+        return connecting.addErrback(_explain)
 
     # ---- the rest ------------------------------------------------------------------------------------------------
 

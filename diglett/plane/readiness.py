@@ -80,4 +80,5 @@ def newReadiness() -> Readiness:
     """The best there is."""
     if hasattr(select, "epoll"):
         return select.epoll()
-    return SelectorReadiness(getattr(selectors, "KqueueSelector")())
+    kqueue: Any = vars(selectors)["KqueueSelector"]
+    return SelectorReadiness(kqueue())

@@ -239,7 +239,7 @@ _scrap = memoryview(bytearray(65_536))
 
 
 class _Lingering:
-    """Owns a closed connection: reads and drops what still comes, at most 4 MiB, until all is sent and the peer done."""
+    """Owns a closed connection: drops what still comes, at most 4 MiB, until all is sent and the peer done."""
 
     def __init__(self, channel: SocketChannel) -> None:
         self._channel = channel

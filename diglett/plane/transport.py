@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -33,6 +33,8 @@ class TransportChannel(Protocol):
     others as queued until it is ready for more. One chunk that was received and not read yet is kept, and the
     transport is paused as long as there is one.
     """
+
+    transport: Any
 
     def __init__(self, plane: Any, connected: Callable[[TransportChannel], None]) -> None:
         self.owner: Owner | Any = None
@@ -193,7 +195,7 @@ class TransportChannel(Protocol):
         if self._closing:
             self._linger()
 
-    def connectionLost(self, reason: Failure) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._gone:
             return
         if self._closing:
@@ -319,7 +321,7 @@ def addressOf(address: Any) -> Any:
     return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
 
 
-def _asOSError(error: BaseException) -> OSError:
+def _asOSError(error: BaseException | None) -> OSError:
     if isinstance(error, OSError):
         return error
     return ConnectionResetError(errno.ECONNRESET, "the connection was reset")

@@ -12,8 +12,8 @@ from diglett.testing.links import (
     Side,
     clientTrust,
     connectedLinks,
-    serverContexts,
     memoryCredentials,
+    serverContexts,
 )
 from diglett.testing.memory import MemoryChannel, MemoryListener, MemoryPlane
 

@@ -194,6 +194,13 @@ class GoodTests(HandshakeTestCase):
         self.assertEqual((len(self.agentHandler.errors), len(self.desk.handler.errors)), (1, 1))
         self.assertClean()
 
+    def test_noTrust(self) -> None:
+        """When the files that say whom to trust cannot be used now, the attempt fails like any other."""
+        self.dial(GatewayTrust("localhost", ca="missing.pem"))
+        self.plane.pump()
+        self.assertIn("missing.pem", str(self.failure()))
+        self.assertClean()
+
     def test_lateCancel(self) -> None:
         """Cancelling what is done already changes nothing."""
         dialling = self.dial()

@@ -14,8 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from diglett.plane.channel import Target
 from diglett.plane.dial import STAGGER, Address, Dial, connect, interleave
 from diglett.plane.fast import FastPlane
-from diglett.plane.resolve import resolve
 from diglett.plane.readiness import IN
+from diglett.plane.resolve import resolve
 from diglett.plane.sockets import SocketChannel
 from tests.plane.test_sockets import ClockReactor, PollerTestCase
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import socket
 from collections import deque
 from typing import Any
@@ -14,10 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from diglett.plane import poller as pollerModule
 from diglett.plane.listener import PAUSE, PER_TURN, Acceptor
 from diglett.plane.poller import TURN, Poller, pollingPays
-from diglett.plane.readiness import IN, OUT
+from diglett.plane.readiness import IN
 from diglett.plane.sockets import SocketChannel
 from tests.plane.recorder import Recorder
-from tests.plane.test_sockets import ClockReactor, PollerTestCase, loopback
+from tests.plane.test_sockets import ClockReactor, PollerTestCase
 
 
 class TurnTests(PollerTestCase):
@@ -52,7 +51,7 @@ class TurnTests(PollerTestCase):
         def slow() -> None:
             now[0] += TURN / 10
 
-        for recorder, peer in zip(recorders, peers):
+        for recorder, peer in zip(recorders, peers, strict=True):
             recorder.onRead = slow
             peer.send(b"x" * 100)
         self.poller.doRead()
@@ -93,7 +92,7 @@ class TurnTests(PollerTestCase):
             order.append("end")
             self.poller.atBatchEnd(lambda: order.append("after"))
 
-        for recorder, peer in zip(recorders, peers):
+        for recorder, peer in zip(recorders, peers, strict=True):
             recorder.onRead = read
             peer.send(b"x")
         self.poller.doRead()
