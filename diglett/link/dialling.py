@@ -67,8 +67,14 @@ class Dialling:
         if self._over:
             channel.abort()
             return
+        self._channel = channel
+        try:
+            connection = self._trust.connection()
+        except DiglettError as error:  # its files have changed, and not for the better
+            self._fail(error)
+            return
         self._plane.tuneLink(channel, 30.0)
-        self._channel = tls = self._plane.tls(channel, self._trust.connection())
+        self._channel = tls = self._plane.tls(channel, connection)
         tls.handshake(self._secured)
 
     def _notConnected(self, failure: Failure) -> None:

@@ -194,13 +194,6 @@ class GoodTests(HandshakeTestCase):
         self.assertEqual((len(self.agentHandler.errors), len(self.desk.handler.errors)), (1, 1))
         self.assertClean()
 
-    def test_noTrust(self) -> None:
-        """When the files that say whom to trust cannot be used now, the attempt fails like any other."""
-        self.dial(GatewayTrust("localhost", ca="missing.pem"))
-        self.plane.pump()
-        self.assertIn("missing.pem", str(self.failure()))
-        self.assertClean()
-
     def test_lateCancel(self) -> None:
         """Cancelling what is done already changes nothing."""
         dialling = self.dial()
@@ -236,6 +229,13 @@ class AgentTests(HandshakeTestCase):
         self.plane.advance(1)
         self.assertIsInstance(self.failure(), GatewayNotTrusted)
         self.assertEqual([login for desk in self.desks for login in desk.logins], [])
+        self.assertClean()
+
+    def test_noTrust(self) -> None:
+        """When the files that say whom to trust cannot be used now, the attempt fails like any other."""
+        self.dial(GatewayTrust("localhost", ca="missing.pem"))
+        self.plane.pump()
+        self.assertIn("missing.pem", str(self.failure()))
         self.assertClean()
 
     def test_clientCertificate(self) -> None:
