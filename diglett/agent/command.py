@@ -14,6 +14,7 @@ from diglett.errors import DiglettError, Refused
 
 def run(config: AgentConfig) -> int:
     """Run the agent until it is stopped; the exit status: 0 asked to, 1 given up (`--once`), 3 refused for good."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, until the reactor runs
     from twisted.internet import reactor
 
     from diglett.agent.logging import startLogging
@@ -82,6 +83,7 @@ def makeAgent(reactor: Any, config: AgentConfig, reporter: Any) -> Any:
         localCa=state / "ca.pem",
         credentials=loadCredentials(config.certificate, config.privateKey) if config.certificate else None,
     )
+    trust.connection()  # a file that cannot be read is a mistake to tell at once
     makeBackend = _backends(plane, config)
     tunnels = [
         Tunnel(
