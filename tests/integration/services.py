@@ -37,16 +37,22 @@ http {{
 """
 
 
-def nginx(test: ProcessTestCase, listen: str = "", more: str = "", files: dict[str, bytes] | None = None) -> str:
+def nginx(
+    test: ProcessTestCase,
+    listen: str = "",
+    more: str = "",
+    files: dict[str, bytes] | None = None,
+    folder: str = "nginx",
+) -> str:
     """Start nginx with these files, and PUT under /put/; where it listens, as a backend is written."""
-    folder = test.folder / "nginx"
-    (folder / "www" / "put").mkdir(parents=True)
+    house = test.folder / folder
+    (house / "www" / "put").mkdir(parents=True)
     for name, content in (files or {"index.html": b"hello from nginx\n"}).items():
-        (folder / "www" / name).write_bytes(content)
+        (house / "www" / name).write_bytes(content)
     address = listen or f"127.0.0.1:{freePort()}"
-    configuration = folder / "nginx.conf"
-    configuration.write_text(NGINX.format(folder=folder, listen=address, tls=" ssl" if "ssl_" in more else "", more=more))
-    program = test.launch(find("nginx"), "-e", "stderr", "-p", folder, "-c", configuration)
+    configuration = house / "nginx.conf"
+    configuration.write_text(NGINX.format(folder=house, listen=address, tls=" ssl" if "ssl_" in more else "", more=more))
+    program = test.launch(find("nginx"), "-e", "stderr", "-p", house, "-c", configuration)
     test.until("nginx listens", lambda: _listens(test, program, address))
     return address
 

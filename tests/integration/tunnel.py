@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import ssl
 import urllib.request
 from pathlib import Path
@@ -27,6 +28,14 @@ class Gateway:
         self.http = self._port(r"served at http://\S+?:(\d+)$")
         self.fingerprint = program.waitFor(r"fingerprint (sha256:\S+)$")[1]
         program.waitFor(r"^    diglett -g .*$")
+        self._served()
+
+    def _served(self) -> None:
+        """The sockets listen before anybody serves them, and before SIGTERM means what it means later."""
+        with socket.create_connection(("127.0.0.1", self.http), LIMIT) as visitor:
+            visitor.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            if not visitor.recv(1000).startswith(b"HTTP/1."):
+                raise AssertionError(f"it does not answer:\n{self.program}")
 
     def _port(self, pattern: str) -> int:
         return int(self.program.waitFor(pattern)[1])
