@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from diglett.http.forward import buildResponseHead
 from diglett.http.messages import UNTIL_CLOSE, RequestHead, ResponseHead
 
@@ -11,11 +13,25 @@ IDLE_TIMEOUT = 75.0
 """Seconds between requests."""
 BODY_TIMEOUT = 120.0
 """Seconds without a byte in the middle of a request's body."""
+STALL_TIMEOUT = 120.0
+"""Seconds in which a visitor takes nothing of what is there for it, or waits for an answer, having ended its side."""
 REUSE_UNSAFE = 1.0
 """A request that must not be sent twice uses a kept stream only when that was idle for less than this, seconds: else
 the backend may just be closing it."""
 SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 """Methods of requests that may be sent twice."""
+
+
+def patience(exchange: Exchange | None, queued: int, paused: bool, ended: bool) -> float:
+    """Seconds that the visitor has for what is awaited now; answers may take as long as they like.
+
+    `queued` bytes wait for it to read; `paused`: it is not read now; `ended`: it has said that it says no more.
+    """
+    if queued or ended:
+        return STALL_TIMEOUT
+    if exchange is None:
+        return IDLE_TIMEOUT
+    return inf if exchange.requestEnded or paused else BODY_TIMEOUT
 
 
 class Exchange:

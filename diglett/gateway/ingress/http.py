@@ -13,18 +13,11 @@ from typing import Any
 
 from diglett.errors import Refused
 from diglett.gateway.ingress.contracts import Front
-from diglett.gateway.ingress.exchange import (
-    BODY_TIMEOUT,
-    HEAD_TIMEOUT,
-    IDLE_TIMEOUT,
-    REUSE_UNSAFE,
-    SAFE,
-    Exchange,
-)
+from diglett.gateway.ingress.exchange import HEAD_TIMEOUT, REUSE_UNSAFE, SAFE, Exchange, patience
 from diglett.gateway.ingress.upstream import Upstream
 from diglett.gateway.ingress.visitorpages import page
 from diglett.http.chunked import encodeChunk, encodeLastChunk
-from diglett.http.forward import buildRequestHead
+from diglett.http.forward import Proto, buildRequestHead
 from diglett.http.messages import (
     CHUNKED,
     NONE,
@@ -41,8 +34,7 @@ from diglett.http.request import RequestReader
 from diglett.plane.channel import Channel, formatAddress
 from diglett.wire.frames import Reason
 
-READ_SIZE = 65_536
-_scratch = memoryview(bytearray(READ_SIZE))
+_scratch = memoryview(bytearray(65_536))
 PENDING_MAX = 65_536
 """Bytes of further requests that may wait while one is being answered."""
 
@@ -102,7 +94,7 @@ class HttpVisitor:
             if not reader.pending:
                 self.deadline = self.front.now + HEAD_TIMEOUT
         elif not exchange.requestEnded:
-            self.deadline = self.front.now + BODY_TIMEOUT
+            self._wait()
         try:
             events = reader.feed(data)
         except BadRequest as error:
@@ -123,19 +115,26 @@ class HttpVisitor:
             if self._closing:
                 return
 
+    def _wait(self) -> None:
+        ended = self._ended and not self._raw
+        self.deadline = self.front.now + patience(self._exchange, self._channel.queued, self._paused, ended)
+
     def _pause(self) -> None:
         if not self._paused:
             self._paused = True
             self._channel.pauseReading()
+            self._wait()
 
     def _unpause(self) -> None:
         if self._paused and not self._closing:
             self._paused = False
+            self._wait()
             if not self._ended:
                 self._channel.resumeReading()
 
     def _visitorEnded(self) -> None:
         self._ended = True
+        self._wait()
         upstream = self._upstream
         if self._raw and upstream is not None:
             upstream.finish()
@@ -144,6 +143,7 @@ class HttpVisitor:
             self._leave()
 
     def drained(self, size: int) -> None:
+        self._wait()
         if self._upstream is not None:
             self._upstream.drained(size, not self._channel.queued)
 
@@ -158,6 +158,8 @@ class HttpVisitor:
         self.deadline = inf
         if self._exchange is None and self._reader.idle:
             self._leave()
+        elif self._exchange is not None and self._exchange.requestEnded:
+            self.broken(TimeoutError("the visitor takes nothing"))
         else:
             self._refuse(BadRequest(408, "the request did not come in time"))
 
@@ -170,20 +172,16 @@ class HttpVisitor:
 
     def _begin(self, head: RequestHead) -> None:
         exchange = self._exchange = Exchange(head)
-        self.deadline = inf
+        self._wait()
         front = self.front
         try:
             name = front.route(head.host, self._serverName)
         except Refused as error:
             self._answerPage(error.code, str(error))
             return
-        data = buildRequestHead(
-            head,
-            client=self._address[0],
-            clientPort=self._address[1] or None,
-            proto="https" if self.secure else "http",
-            trusted=self._trusted,
-        )
+        client, port, *_ = self._address
+        proto: Proto = "https" if self.secure else "http"
+        data = buildRequestHead(head, client=client, clientPort=port or None, proto=proto, trusted=self._trusted)
         safe = head.method in SAFE and head.framing is NONE and head.upgrade is None
         upstream = self._upstream
         if upstream is not None and upstream.name is name and upstream.reusable and (
@@ -222,10 +220,10 @@ class HttpVisitor:
             self._pause()
 
     def _requestEnded(self, end: End) -> None:
-        self.deadline = inf
         exchange = self._exchange
         assert exchange is not None
         exchange.requestEnded = True
+        self._wait()
         if exchange.head.framing is CHUNKED and self._upstream is not None and not exchange.answerEnded:
             self._upstream.send((encodeLastChunk(end.trailers),))
         if exchange.answerEnded:
@@ -242,7 +240,7 @@ class HttpVisitor:
             self._leave()
             return
         self._idleSince = self.front.now
-        self.deadline = self._idleSince + IDLE_TIMEOUT
+        self._wait()
         self._unpause()
         self._advance()
 
@@ -285,7 +283,10 @@ class HttpVisitor:
                 ended = True
         if parts:
             total = sum(map(len, parts))
+            waited = self._channel.queued
             sent = self._channel.write(parts, total)
+            if sent < total and not waited:
+                self._wait()
             upstream.wrote(size, sent == total)
         elif size:
             upstream.wrote(size, True)
@@ -301,7 +302,7 @@ class HttpVisitor:
                 self._leave()
 
     def _becomeRaw(self) -> None:
-        self.deadline = inf
+        self._wait()
         self._handle(self._reader.becomeRaw())
         if self._ended and self._upstream is not None:
             self._upstream.finish()

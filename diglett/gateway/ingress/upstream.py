@@ -15,7 +15,9 @@ from diglett.wire.stream import Stream
 class Upstream:
     """Endpoint of a stream. Keeps at most one read's worth of what the stream has no credit for."""
 
-    __slots__ = ("ended", "mux", "name", "reader", "stream", "_finishing", "_over", "_owed", "_retired", "_unsent", "_visitor")
+    __slots__ = (
+        "ended", "mux", "name", "reader", "stream", "_finishing", "_over", "_owed", "_retired", "_unsent", "_visitor",
+    )  # fmt: skip
 
     mux: Mux
     stream: Stream

@@ -83,8 +83,8 @@ class Names:
 class Rig:
     """Everything between a visitor and the streams that the agent sees."""
 
-    def __init__(self, window: int = 262_144, trusted: bool = False) -> None:
-        self.plane = MemoryPlane()
+    def __init__(self, window: int = 262_144, trusted: bool = False, capacity: int = 65_536) -> None:
+        self.plane = MemoryPlane(capacity=capacity)
         hello = Hello(streams=100, window=window)
         self.gateway, self.agent = connectedLinks(self.plane, gatewayHello=hello, agentHello=hello)
         self.names: Any = Names()
