@@ -82,7 +82,7 @@ def encode(meaning: Meaning) -> bytes:
         hello = _compact(meaning["hello"])
         return MAGIC + bytes([meaning["preface"]]) + len(hello).to_bytes(2, "big") + hello
     name, id = meaning["frame"], meaning["id"]
-    kind = KINDS.get(name, name)
+    kind = KINDS[name] if name in KINDS else name
     if kind in _JSON:
         return encodeFrame(kind, id, _compact(meaning["json"]))
     if kind == Kind.CLOSE:

@@ -138,9 +138,10 @@ class TwoMuxes(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1_000), reason=st.sampled_from([Reason.NONE, Reason.RESET]))
     def close(self, which: int, reason: Reason) -> None:
         source = self.source(which)
-        if source.side.mux.streams.get(source.end.stream.id) is source.end.stream:
-            self.aborted.add(source.end.stream.id)
-        source.side.mux.close(source.end.stream, reason)
+        stream = source.end.stream
+        if source.side.mux.streams.get(stream.id) is stream:
+            self.aborted.add(stream.id)
+        source.side.mux.close(stream, reason)
         source.end.queued = 0
         source.finishing = source.finished = True
         source.wanted = source.position
@@ -178,6 +179,13 @@ class TwoMuxes(RuleBasedStateMachine):
         self.gateway.now += seconds
         self.agent.now += seconds
 
+    @precondition(lambda self: self.count > 2)
+    @rule(gateways=st.booleans())
+    def drain(self, gateways: bool) -> None:
+        """No more streams; those that are on their way are refused."""
+        self.draining = True
+        (self.gateway if gateways else self.agent).mux.drain()
+
     @rule(gateways=st.booleans())
     def ping(self, gateways: bool) -> None:
         (self.gateway if gateways else self.agent).mux.ping(b"12345678")
@@ -207,6 +215,8 @@ class TwoMuxes(RuleBasedStateMachine):
             for end in side.records:
                 assert end.queued <= end.stream.window <= WINDOW_CAP
                 if end.ending is not None:
+                    if self.draining and side is self.gateway and end.ending == (Reason.REFUSED, ""):
+                        self.aborted.add(end.stream.id)
                     assert end.stream.id in self.aborted, f"closed by nobody: {end.ending}"
 
     # ---- the end -------------------------------------------------------------------------------------------------
@@ -229,6 +239,7 @@ class TwoMuxes(RuleBasedStateMachine):
                 break
         self.counts()
         self.bytesInOrder()
+        self.bounded()
         for (side, id), source in self.sources.items():
             if id in self.aborted:
                 continue
