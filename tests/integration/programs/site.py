@@ -103,7 +103,14 @@ def main(server: str) -> None:
         import waitress
 
         running = waitress.create_server(
-            site, host="127.0.0.1", port=0, threads=8, max_request_body_size=1 << 40,
+            site,
+            host="127.0.0.1",
+            port=0,
+            threads=8,
+            backlog=1024,
+            connection_limit=1000,
+            asyncore_use_poll=True,
+            max_request_body_size=1 << 40,
             clear_untrusted_proxy_headers=False,
         )
         print(f"port {running.effective_port}", flush=True)
