@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from diglett import __version__
 from diglett.config.gateway import GatewayConfig
@@ -53,7 +54,7 @@ AdminSite = Callable[[Callable[[], GatewayStatus]], Any]
 
 
 class GatewayService(Service):
-    """`started` fires when everything listens, or fails with why it could not."""
+    """`started` fires when everything listens, or fails with why it could not: a CancelledError when it was stopped."""
 
     def __init__(
         self, reactor: Any, config: GatewayConfig, announce: Callable[[str], None], admin: AdminSite | None = None
@@ -76,10 +77,12 @@ class GatewayService(Service):
         self._reload: LoopingCall | None = None
 
     # ---- start ---------------------------------------------------------------------------------------------------
+        self._starting: Deferred[None] | None = None
 
     def startService(self) -> None:
         super().startService()
-        Deferred.fromCoroutine(self._start()).addCallbacks(self.started.callback, self._notStarted)
+        self._starting = Deferred.fromCoroutine(self._start())
+        self._starting.addCallbacks(self.started.callback, self._notStarted)
 
     async def _start(self) -> None:
         config = self._config
@@ -189,7 +192,9 @@ class GatewayService(Service):
         return listener
 
     def _notStarted(self, failure: Any) -> None:
-        if failure.check(DiglettError):
+        if not self.running:
+            failure = Failure(CancelledError())
+        elif failure.check(DiglettError):
             log.error("the gateway cannot start: {error}", error=failure.value)
         else:
             log.failure("the gateway cannot start", failure=failure)
@@ -211,6 +216,8 @@ class GatewayService(Service):
             self._reload.stop()
         listeners, self._listeners = self._listeners, []
         for listener in listeners:
+        if self._starting is not None:
+            self._starting.cancel()
             await maybeDeferred(listener.close)
         if self._fronts is not None:
             self._fronts.close()
@@ -275,6 +282,8 @@ def _stopOnSignals(reactor: Any) -> None:
 
     def stop(number: int, frame: Any) -> None:
         reactor.callFromThread(lambda: reactor.stop() if reactor.running else None)
+        if failure.check(CancelledError):
+            return
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
