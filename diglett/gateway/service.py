@@ -74,10 +74,10 @@ class GatewayService(Service):
         self._fronts: Fronts | None = None
         self._registry: Registry | None = None
         self._started = 0.0
+        self._starting: Deferred[None] | None = None
         self._reload: LoopingCall | None = None
 
     # ---- start ---------------------------------------------------------------------------------------------------
-        self._starting: Deferred[None] | None = None
 
     def startService(self) -> None:
         super().startService()
@@ -212,12 +212,12 @@ class GatewayService(Service):
 
     async def _stop(self) -> None:
         """Accept nothing new, let what runs finish for a while, withdraw, and let go."""
+        if self._starting is not None:
+            self._starting.cancel()
         if self._reload is not None and self._reload.running:
             self._reload.stop()
         listeners, self._listeners = self._listeners, []
         for listener in listeners:
-        if self._starting is not None:
-            self._starting.cancel()
             await maybeDeferred(listener.close)
         if self._fronts is not None:
             self._fronts.close()
@@ -269,6 +269,8 @@ def makeGateway(config: GatewayConfig, admin: AdminSite | None = None) -> Servic
     service = GatewayService(reactor, config, _printLine, admin)
 
     def giveUp(failure: Any) -> None:
+        if failure.check(CancelledError):
+            return
         clock.addSystemEventTrigger("after", "shutdown", _exitWithFailure)
         clock.callWhenRunning(clock.stop)
 
@@ -282,8 +284,6 @@ def _stopOnSignals(reactor: Any) -> None:
 
     def stop(number: int, frame: Any) -> None:
         reactor.callFromThread(lambda: reactor.stop() if reactor.running else None)
-        if failure.check(CancelledError):
-            return
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
