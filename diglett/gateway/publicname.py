@@ -173,6 +173,9 @@ class PublicName:
         return self._context.proxyProtocol and self.kind != "http"
 
     def _adopt(self, listening: socket.socket) -> Callable[[], None]:
+        if self._withdrawn:
+            listening.close()
+            return lambda: None
         listener = self._context.plane.listenOn(listening, PortIngress(self, "", 0, self._context.visitors).accepted)
         self._listeners.append(listener)
 
