@@ -261,6 +261,18 @@ class GrowthTests(SynchronousTestCase):
         self.pump(19, 1_048_576, 0.1)
         self.assertGreater(self.side.endpoints[19].stream.window, WINDOW)
 
+    def test_clock(self) -> None:
+        """A stream's time begins when it is opened, on either side."""
+        gateway = Side(opens=True, window=WINDOW)
+        gateway.mux.growth.roundTrip = 0.1
+        gateway.now = self.side.now = 1_000.0
+        gateway.open()
+        self.side.receive(openFrame(1))
+        for side in (gateway, self.side):
+            side.now += 0.1
+            side.receive(payload(1, bytes(WINDOW // 2)))
+            self.assertEqual(side.endpoints[1].stream.window, 2 * WINDOW)
+
     def test_pause(self) -> None:
         """A stream that was idle between does not count as slow or fast for longer than one step."""
         self.side.receive(openFrame(1))
