@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from diglett.errors import DiglettError
 from diglett.link.greeting import timer
+from diglett.link.hushed import Hushed
 from diglett.link.link import reasonOf
 from diglett.link.splice import PendingSplice
 from diglett.plane.channel import Channel, Target
@@ -39,6 +40,7 @@ class DialledBackend:
     def __init__(self, plane: Any, target: Target) -> None:
         self._plane = plane
         self._target = target
+        self._hushed = Hushed(log, plane.clock.seconds)
 
     def accept(self, mux: Mux, stream: Stream, opening: Opening) -> Endpoint:
         pending = PendingSplice(mux, stream)
@@ -56,8 +58,9 @@ class DialledBackend:
             return
         error = failure.value
         reason = Reason.BACKEND_TIMEOUT if isinstance(error, TimeoutError) else Reason.BACKEND_UNREACHABLE
-        log.warn("the backend {target} cannot be reached: {why}", target=self._target, why=reasonOf(error))
-        pending.failed(reason, reasonOf(error))  # where it is, is nobody's business at the gateway
+        why = reasonOf(error)
+        self._hushed.warn(why, "the backend {target} cannot be reached: {why}", target=self._target, why=why)
+        pending.failed(reason, why)  # where it is, is nobody's business at the gateway
 
 
 class TLSBackend(DialledBackend):
@@ -74,7 +77,7 @@ class TLSBackend(DialledBackend):
         def giveUp(why: str) -> None:
             cancel()
             tls.abort()
-            log.warn("TLS with the backend {target} failed: {why}", target=self._target, why=why)
+            self._hushed.warn(why, "TLS with the backend {target} failed: {why}", target=self._target, why=why)
             pending.failed(Reason.BACKEND_TLS, why)
 
         def secured(error: Exception | None) -> None:
