@@ -118,7 +118,14 @@ def _tokens(config: AgentConfig, own: Any) -> Callable[[], str | None]:
 
 
 def _isLoopback(host: str) -> bool:
-    return host == "localhost" or host.endswith(".localhost") or host == "::1" or host.startswith("127.")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name, such as 127.example.com
 
 
 def _backends(plane: Any, config: AgentConfig) -> Callable[[BackendConfig], Any]:
