@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -149,9 +151,12 @@ class ProcessTestCase(SynchronousTestCase):
     """Starts programs. After the test the last started is ended first; a failure shows what all of them wrote."""
 
     def setUp(self) -> None:
-        """Make a folder for this test, its home folder and its programs' current one."""
-        self.folder = Path(self.mktemp()).absolute()
-        self.folder.mkdir()
+        """Make a folder for this test, its home folder and its programs' current one.
+
+        Its path is short, however deep the checkout lies: a Unix socket's may have 103 bytes.
+        """
+        self.folder = Path(tempfile.mkdtemp(prefix="dt-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.programs: list[Program] = []
 
     def run(self, result: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from pathlib import Path
@@ -81,6 +82,9 @@ def sshd(test: ProcessTestCase) -> tuple[int, list[str]]:
         test.perform("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name)
     (folder / "authorized_keys").write_bytes((folder / "user.pub").read_bytes())
     (folder / "known_hosts").write_text("tunnel " + (folder / "host.pub").read_text())
+    if os.geteuid() == 0:
+        # Where Debian's service makes it, and nobody else does: sshd insists on it when it is root.
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     port = freePort()
     (folder / "sshd_config").write_text(
         f"ListenAddress 127.0.0.1:{port}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized_keys\n"
