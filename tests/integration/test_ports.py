@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import getpass
 import socket
 import threading
 
 from tests.integration.services import python, sshd
 from tests.integration.tunnel import TunnelTestCase
 from tests.integration.visitors import Conversation, Hand, connect
+
+HERE = f"{getpass.getuser()}@127.0.0.1"
 
 
 class SshTests(TunnelTestCase):
@@ -17,7 +20,7 @@ class SshTests(TunnelTestCase):
         """A command runs at the other end; its input, output and half-close go through."""
         port, words = sshd(self)
         gateway = self.tunnel(port, "--type", "tcp", name="shell")
-        words += ["-p", str(gateway.listeningPort("shell")), "root@127.0.0.1"]
+        words += ["-p", str(gateway.listeningPort("shell")), HERE]
         self.assertEqual(self.perform("ssh", *words, "true"), b"")
         text = b"line\n" * 200_000
         self.assertEqual(self.perform("ssh", *words, "wc -c; echo done", input=text).split(), [b"1000000", b"done"])
@@ -29,7 +32,7 @@ class SshTests(TunnelTestCase):
         (self.folder / "here").write_bytes(bytes(range(256)) * 40_000)
         batch = f"put here {self.folder}/there\nget {self.folder}/there back\n".encode()
         self.perform(
-            "sftp", "-b", "-", "-P", str(gateway.listeningPort("shell")), *words, "root@127.0.0.1", input=batch
+            "sftp", "-b", "-", "-P", str(gateway.listeningPort("shell")), *words, HERE, input=batch
         )
         self.assertEqual((self.folder / "back").read_bytes(), (self.folder / "here").read_bytes())
 
