@@ -28,6 +28,8 @@ class AgentLimits:
     """What the gateway takes from agents at a time."""
 
     links: int = 1_000
+    names: int = 5_000
+    """Each has a listening socket."""
     handshakes: int = 100
     handshakesPerAddress: int = 20
 
@@ -50,6 +52,8 @@ class Agents:
         self._terms = Established()
         now = plane.clock.seconds
         self._arrivals: dict[Arrival, Any] = {}
+        self._strangers: dict[Arrival, None] = {}
+        """Those of whom nobody knows yet who they are, the oldest first."""
         self._crowd = Crowd("handshakes with agents", now, limits.handshakes, limits.handshakesPerAddress)
         self._hushed = Hushed(log, now)
         self._begun: set[Session] = set()
@@ -81,16 +85,21 @@ class Agents:
             arrival.secured(tls, self._newSession)
 
     def _admit(self, channel: Channel) -> Arrival | None:
+        if len(self._arrivals) >= self._limits.handshakes and self._strangers:
+            # Silence must not keep others out: honest agents are through in a moment.
+            next(iter(self._strangers)).stop(Refused("too many agents are coming in", code="limit"))
         if self._closed:
             channel.abort()
         elif self._crowd.admit(channel, channel.peer):
             arrival = self._newArrival(self._plane, self._hello, self._terms, self._ended, self._hushed)
             self._arrivals[arrival] = channel.peer
+            self._strangers[arrival] = None
             return arrival
         self.refused += 1
         return None
 
     def _ended(self, arrival: Arrival) -> None:
+        self._strangers.pop(arrival, None)
         self._crowd.leave(self._arrivals.pop(arrival))
 
     def _newSession(self, arrival: Arrival) -> Session:
@@ -112,6 +121,7 @@ class Agents:
         most = account.limits.agents
         if most is not None and len(self._accounts.get(account.id, ())) - former >= most:
             raise Refused(f"{account.id} may have at most {most} agents", code="limit")
+        self._strangers.pop(session.arrival, None)
         self._accounts.setdefault(account.id, set()).add(session)
         self._loggedIn += 1
 
@@ -146,9 +156,16 @@ class Agents:
     def streams(self, account: str) -> int:
         return sum(session.streamCount for session in self._accounts.get(account, ()))
 
-    def names(self, session: Session) -> set[str]:
-        others = self._accounts[session.account.id].difference(self._former(session))
-        return set().union(*(each.names for each in others))
+    def mayClaim(self, session: Session, name: str) -> None:
+        registry = self._context.registry
+        if len(registry) >= self._limits.names and registry.find(name) is None:
+            raise Refused("the gateway has as many names as it takes", code="limit")
+        account = session.account
+        most = account.limits.names
+        if most is not None:
+            mates = self._accounts[account.id].difference(self._former(session))
+            if len({name}.union(*(each.names for each in mates))) > most:
+                raise Refused(f"{account.id} may hold at most {most} names", code="limit")
 
     @property
     def handshakes(self) -> int:

@@ -45,8 +45,8 @@ class Sessions(Protocol):
     def streams(self, account: str) -> int:
         """Live streams of this account."""
 
-    def names(self, session: Session) -> set[str]:
-        """The names of its account, but for those of a former link of the same agent."""
+    def mayClaim(self, session: Session, name: str) -> None:
+        """Raises Refused: there are too many names. Those of a former link of the same agent do not count."""
 
 
 @frozen
@@ -68,7 +68,7 @@ class Session:
 
     def __init__(self, context: SessionContext, arrival: Arrival) -> None:
         self._context = context
-        self._arrival = arrival
+        self.arrival = arrival
         self._link: Link | None = None
         self._held: list[tuple[PublicName, Holding]] = []
         self._claimed = ""
@@ -89,10 +89,10 @@ class Session:
     ) -> Pending:
         """See `diglett.wire.handshake.gateway.Desk`."""
         self.agent = login.agent
-        self._arrival.loggedIn()  # from here on it waits for us
+        self.arrival.loggedIn()  # from here on it waits for us
 
         async def decide() -> str:
-            connection = self._arrival.connection
+            connection = self.arrival.connection
             credentials = Credentials(
                 token=login.token or None,
                 certificateName=None if connection is None else self._context.certificateName(connection),
@@ -113,9 +113,9 @@ class Session:
 
     async def _claim(self, number: int, register: Register) -> Registered:
         name = await self._allowedName(register.name)
-        self._claimed = name
+        self._context.sessions.mayClaim(self, name)
+        self._claimed = name  # it counts from now on: else many handshakes at once would be a way around the limit
         try:
-            self._checkLimit()
             holding = Holding(self, number, register.share)
             public = await self._context.registry.claim(name, register.type, holding)
         finally:
@@ -139,12 +139,6 @@ class Session:
             )
         return name
 
-    def _checkLimit(self) -> None:
-        """A name counts from being asked for: else many handshakes at once would be a way around the limit."""
-        limit = self.account.limits.names
-        if limit is not None and len(self._context.sessions.names(self)) > limit:
-            raise Refused(f"{self.account.id} may hold at most {limit} names", code="limit")
-
     def _answer(
         self, decision: Coroutine[Any, Any, Any], granted: Callable[[Any], None], denied: Callable[[Refused], None]
     ) -> Deferred[Any]:
@@ -159,26 +153,26 @@ class Session:
 
         pending = Deferred.fromCoroutine(decision)
         pending.addCallbacks(granted, refuse)
-        pending.addBoth(lambda _: self._arrival.answered())
+        pending.addBoth(lambda _: self.arrival.answered())
         return pending
 
     def established(self) -> None:
         """See `diglett.wire.handshake.gateway.Desk`."""
         self._context.sessions.established(self)
         self._since = self._context.clock.seconds()
-        link = self._link = self._arrival.establish(self)
+        link = self._link = self.arrival.establish(self)
         log.info(
             "{label}: {account} is connected: {names}",
             label=self.label,
             account=self.account.id,
             names=", ".join(public.fqdn for public, _ in self._held),
         )
-        link.start(self._arrival.rest())
+        link.start(self.arrival.rest())
         self._standing.begin()
 
     def over(self, error: DiglettError) -> None:
         """See `diglett.wire.handshake.gateway.Desk`."""
-        self._arrival.refuse(error)
+        self.arrival.refuse(error)
         self._end()
 
     # ---- the handler of the link ---------------------------------------------------------------------------------
@@ -250,7 +244,7 @@ class Session:
         if self._link is not None:
             self._link.close(error)
         else:
-            self._arrival.stop(error)
+            self.arrival.stop(error)
         self._end()
 
     def drain(self) -> None:
@@ -259,7 +253,7 @@ class Session:
         if self._link is not None:
             self._link.drain()
         else:
-            self._arrival.stop(Refused("the gateway is stopping", code="draining"))
+            self.arrival.stop(Refused("the gateway is stopping", code="draining"))
 
     def recheck(self) -> None:
         """The authenticator may think otherwise of it by now."""

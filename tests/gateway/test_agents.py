@@ -36,15 +36,33 @@ class DoorTests(HouseTestCase):
         return visitor
 
     def test_atOnce(self) -> None:
-        """Beyond the limit connections are reset at once; ten seconds later the silent ones have made room."""
-        waiting = [self.knock(f"192.0.2.{number}") for number in range(5)]
-        self.assertEqual([each.closed for each in waiting], [False] * 4 + [True])
+        """Beyond the limit whoever has waited longest without logging in has to go: the others come in all the same."""
+        waiting = [self.knock(f"192.0.2.{number}") for number in range(7)]
+        self.assertEqual([each.closed for each in waiting], [True] * 3 + [False] * 4)
         self.assertEqual(self.house.agents.handshakes, 4)
-        self.assertFalse(self.agent().up)
+        self.assertTrue(self.agent().up)
         self.plane.advance(10.5)
         self.assertTrue(all(each.closed for each in waiting))
-        self.plane.advance(5)
-        self.assertTrue(self.hands[0].up)
+        self.assertEqual(self.house.agents.handshakes, 0)
+
+    def test_whoHasLoggedInStays(self) -> None:
+        """Nobody who has shown a good token has to make room; when all have, newcomers are reset."""
+        inside = []
+        for number in range(4):
+            stranger = self.house.stranger(host=f"192.0.2.{number}")
+            stranger.greet()
+            stranger.login(agent=f"{number:016}")
+            inside.append(stranger)
+        self.assertTrue(self.knock(FAR).closed)
+        self.assertFalse(any(each.closed for each in inside))
+        self.assertTrue(self.agent(token="bob").notes.events[0][0], "retrying")
+
+    def test_silentOnesInTls(self) -> None:
+        """To have done TLS, and to say nothing then, is no way to stay."""
+        silent = [self.house.stranger(host=f"192.0.2.{number}") for number in range(4)]
+        self.assertTrue(self.agent().up)
+        self.assertEqual((silent[0].error, silent[0].closed), ("limit", True))
+        self.assertFalse(silent[1].closed)
 
     def test_fromOneAddress(self) -> None:
         """One address, or one IPv6 network, cannot take all the places."""
@@ -111,6 +129,27 @@ class DoorTests(HouseTestCase):
             stranger = self.house.stranger(trust=GatewayTrust("localhost", pins=[memoryCredentials().pin], alpn=alpn))
             self.assertTrue(stranger.closed)
             self.assertEqual(bytes(stranger.end.received), b"")
+
+
+class NamesTests(HouseTestCase):
+    """What the gateway publishes altogether: each name costs it a listening socket."""
+
+    limits = AgentLimits(names=3)
+
+    def test_names(self) -> None:
+        """Beyond the limit a name is refused, whosever it would be, until one is given back; nobody's names are lost."""
+        first = self.agent("one", "two")
+        second = self.agent("three", "four", token="bob")
+        self.assertEqual(self.refusals(second), ["limit"])
+        self.assertEqual(len(self.house.registry), 2)
+        third = self.agent("five", token="bob")
+        self.assertTrue(first.up and third.up)
+        first.channel.reset()
+        self.plane.advance(0.5)
+        self.assertTrue(first.up)
+        first.service.stopService()
+        self.plane.advance(20)
+        self.assertTrue(second.up)
 
 
 class StoppingTests(HouseTestCase):

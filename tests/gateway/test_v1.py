@@ -520,10 +520,10 @@ class CrowdTests(V1TestCase):
     limits = AgentLimits(handshakes=2)
 
     def test_handshakes(self) -> None:
-        """Places for handshakes are counted before the version is known, and given back."""
+        """Places for handshakes are counted before the version is known, the oldest stranger's is taken, and given back."""
         silent = [Visitor(self.house.dial(AGENTS)) for _ in range(3)]
         self.plane.pump()
-        self.assertEqual([each.closed for each in silent], [False, False, True])
+        self.assertEqual([each.closed for each in silent], [True, False, False])
         self.plane.advance(11)
         self.original().enter()
         self.assertEqual((len(self.house.agents), self.house.agents.handshakes), (1, 0))
