@@ -65,6 +65,14 @@ class GrantedTests(SynchronousTestCase):
         self.established(agent)
         self.assertEqual(agent.handshake.rest(), rest)
 
+    def test_rest(self) -> None:
+        """A whole frame behind the last answer is the link's as well, even one that would be an answer."""
+        for rest in (encodeFrame(Kind.OPEN, 1, b"\0\1\0\0"), FINISHED, encodeFrame(Kind.ERROR, 0, b"{}")):
+            agent = Agent()
+            agent.receive(WHOLE + rest)
+            self.established(agent)
+            self.assertEqual(agent.handshake.rest(), rest)
+
     def test_byteByByte(self) -> None:
         """Nothing is decided before the last byte, and nothing is said on the way."""
         agent = Agent()

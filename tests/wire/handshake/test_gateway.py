@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 
 from hypothesis import given
@@ -79,6 +80,14 @@ class GrantedTests(SynchronousTestCase):
             self.assertLessEqual(len(gateway.questions), answered + 1)
         self.established(gateway)
 
+    def test_rest(self) -> None:
+        """A whole frame behind the last question is the link's as well, even one that would be a question."""
+        for rest in (encodeFrame(Kind.PING, 0, bytes(8)), FINISH, LOGGING_IN, FIRST):
+            gateway = Gateway()
+            gateway.receive(FLIGHT + rest)
+            self.established(gateway)
+            self.assertEqual(gateway.handshake.rest(), rest)
+
     def test_byteByByte(self) -> None:
         """Bytes alone are enough."""
         gateway = Gateway()
@@ -125,6 +134,20 @@ class GrantedTests(SynchronousTestCase):
         frames = [encodeFrame(Kind.REGISTER, n, Register(f"n{n}").encode()) for n in range(1, 65)]
         gateway.receive(b"".join([PREFACE, LOGGING_IN, *frames, FINISH]))
         self.assertEqual((gateway.errors, gateway.established_, len(gateway.questions)), ([], 1, 65))
+
+    def test_flat(self) -> None:
+        """A desk that answers at once is not asked from within its own answer, deeper with each name."""
+        depths = []
+        gateway = Gateway(atOnce=False)
+
+        def answer(question: Question) -> None:
+            depths.append(len(inspect.stack(0)))
+            question.grant()
+
+        gateway.atOnce, gateway.answer = True, answer  # type: ignore[method-assign]
+        names = [encodeFrame(Kind.REGISTER, n, Register(f"n{n}").encode()) for n in range(1, 20)]
+        gateway.receive(b"".join([PREFACE, LOGGING_IN, *names]))
+        self.assertEqual((len(depths), len(set(depths))), (20, 1))
 
 
 class RefusedTests(SynchronousTestCase):
@@ -198,6 +221,8 @@ class RefusedTests(SynchronousTestCase):
         self.broken(PREFACE, FIRST)
         self.broken(PREFACE, FINISH)
         self.broken(PREFACE, LOGGING_IN, LOGGING_IN)
+        for kind in (Kind.OK, Kind.REGISTER, Kind.PAYLOAD):
+            self.broken(PREFACE, encodeFrame(kind, 0, LOGIN.encode()))
         self.broken(PREFACE, LOGGING_IN, SECOND)
         self.broken(PREFACE, LOGGING_IN, FIRST, FIRST)
         self.broken(PREFACE, LOGGING_IN, FINISH)
