@@ -54,7 +54,9 @@ class Agents:
         self._arrivals: dict[Arrival, Any] = {}
         self._strangers: dict[Arrival, None] = {}
         """Those of whom nobody knows yet who they are, the oldest first."""
-        self._crowd = Crowd("handshakes with agents", now, limits.handshakes, limits.handshakesPerAddress)
+        self._crowd = Crowd(
+            "handshakes with agents", now, limits.handshakes, limits.handshakesPerAddress, makeRoom=self._makeRoom
+        )
         self._hushed = Hushed(log, now)
         self._begun: set[Session] = set()
         """From the first byte on."""
@@ -85,9 +87,6 @@ class Agents:
             arrival.secured(tls, self._newSession)
 
     def _admit(self, channel: Channel) -> Arrival | None:
-        if len(self._arrivals) >= self._limits.handshakes and self._strangers:
-            # Silence must not keep others out: honest agents are through in a moment.
-            next(iter(self._strangers)).stop(Refused("too many agents are coming in", code="limit"))
         if self._closed:
             channel.abort()
         elif self._crowd.admit(channel, channel.peer):
@@ -97,6 +96,12 @@ class Agents:
             return arrival
         self.refused += 1
         return None
+
+    def _makeRoom(self) -> None:
+        """Silence must not keep others out: honest agents are through in a moment."""
+        for oldest in self._strangers:
+            oldest.stop(Refused("too many agents are coming in", code="limit"))
+            return
 
     def _ended(self, arrival: Arrival) -> None:
         self._strangers.pop(arrival, None)

@@ -35,8 +35,11 @@ class Crowd:
         most: int,
         each: int | None = None,
         exempt: Callable[[str], bool] = lambda address: False,
+        makeRoom: Callable[[], None] = lambda: None,
     ) -> None:
         self._what = what
+        self._makeRoom = makeRoom
+        """Called when it is full: somebody may be made to leave."""
         self._most = most
         self._each = each
         self._exempt = exempt
@@ -62,14 +65,16 @@ class Crowd:
         return False
 
     def _enter(self, address: str) -> str | None:
+        place = placeOf(address) if self._each is not None and self._counts(address) else ""
+        if place and self._places[place] >= self._each:  # type: ignore[operator]
+            return f"there are {self._each} {self._what} from {place} already"
+        if self._count >= self._most:
+            self._makeRoom()
         if self._count >= self._most:
             return f"there are {self._most} {self._what} already"
-        if self._each is not None and self._counts(address):
-            place = placeOf(address)
-            if self._places[place] >= self._each:
-                return f"there are {self._each} {self._what} from {place} already"
-            self._places[place] += 1
         self._count += 1
+        if place:
+            self._places[place] += 1
         return None
 
     def leave(self, peer: Any = "") -> None:

@@ -45,6 +45,13 @@ class DoorTests(HouseTestCase):
         self.assertTrue(all(each.closed for each in waiting))
         self.assertEqual(self.house.agents.handshakes, 0)
 
+    def test_ownPlaceOnly(self) -> None:
+        """Whoever has its share of the places drives nobody out by asking for more."""
+        waiting = [self.knock(host) for host in ("192.0.2.1", "192.0.2.2", FAR, FAR)]
+        for _ in range(5):
+            self.assertTrue(self.knock(FAR).closed)
+        self.assertFalse(any(each.closed for each in waiting))
+
     def test_whoHasLoggedInStays(self) -> None:
         """Nobody who has shown a good token has to make room; when all have, newcomers are reset."""
         inside = []
