@@ -17,6 +17,7 @@ GATEWAY_HELLO = Hello(software="gateway/1", window=131_072)
 LOGIN = Login(token="hush", agent="0123456789abcdef")
 WANTED = (Register("example"), Register("other", "tcp", True))
 TERMS = Established(5, 20)
+LATE = Refused("the handshake took too long", code="timeout")
 TAKEN = Refused("somebody else has it", code="name-taken")
 
 
