@@ -10,8 +10,8 @@ from tests.integration.services import nginx, python
 from tests.integration.tunnel import TunnelTestCase
 from tests.integration.visitors import Conversation, connect
 
-SIZE = int(os.environ.get("DIGLETT_BULK", "256")) * 1_048_576
-"""Bytes of each transfer; 256 MiB unless DIGLETT_BULK says how many MiB (1024 takes half a minute more)."""
+SIZE = int(os.environ.get("DIGLETT_BULK", "1000")) * 1_000_000
+"""Bytes of each of the four large transfers: a gigabyte, unless DIGLETT_BULK says how many megabytes."""
 
 STREAMS = 500
 PIECE = 100_000
@@ -19,7 +19,7 @@ PIECE = 100_000
 
 
 class LargeTests(TunnelTestCase):
-    """Hundreds of megabytes in one stream."""
+    """A gigabyte in one stream."""
 
     def test_portDown(self) -> None:
         """A download through the listening port."""

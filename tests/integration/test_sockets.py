@@ -59,7 +59,8 @@ class WebSocketTests(TunnelTestCase):
             self.assertEqual((caught.exception.rcvd.code, caught.exception.rcvd.reason), (4001, "as you wish"))
         chat = self.chat(gateway)
         chat.close(1000, "enough")
-        self.assertEqual((chat.close_code, chat.protocol.close_rcvd.reason), (1000, "enough"))
+        received = chat.protocol.close_rcvd
+        self.assertEqual((received.code, received.reason), (1000, "enough"))
         self.assertRaises(ConnectionClosedOK, chat.recv)
 
     def test_beside(self) -> None:
