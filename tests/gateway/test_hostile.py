@@ -7,8 +7,10 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 
 from diglett.accounts import Limits
+from diglett.link.arrival import UNREAD_MAX
 from diglett.wire.codec import encodePreface
 from diglett.wire.frames import EXTENSIONS, HEADER, Kind, Reason, encodeFrame
 from diglett.wire.messages import Register
@@ -153,6 +155,19 @@ class HandshakeTests(HostileTestCase):
             stranger = self.house.stranger()
             stranger.enter(spelling, token="alice")
             self.assertEqual(stranger.error, "name-invalid", ascii(spelling))
+
+    def test_unread(self) -> None:
+        """While an answer is pending no more is read than 64 KiB and one read: the rest waits in the kernel."""
+        self.house.book.answer = Deferred()
+        stranger = self.house.stranger()
+        stranger.greet()
+        stranger.login()
+        stranger.say(encodeFrame(Kind.REGISTER, 1, b" " * 8_000) * 100)
+        (arrival,) = self.house.agents._arrivals
+        self.assertLessEqual(arrival._handshake.buffered, UNREAD_MAX + 16_384)
+        self.assertGreater(stranger.raw.queued, 500_000)
+        self.plane.advance(11)
+        self.assertTrue(stranger.closed)
 
     def test_manyAtOnce(self) -> None:
         """An account's limits hold for many handshakes at once, none of which is finished."""
