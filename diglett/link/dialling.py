@@ -20,8 +20,8 @@ from diglett.wire.messages import Hello, Login, Register
 from diglett.wire.mux import Mux
 
 CONNECT_TIMEOUT = 10.0
-HANDSHAKE_TIMEOUT = 30.0
-"""Seconds for TLS and the handshake together."""
+HANDSHAKE_TIMEOUT = 70.0
+"""Seconds for TLS and the handshake together: as long as a gateway may take, which waits for proxies to route."""
 UNREAD_MAX = 1 << 20
 
 

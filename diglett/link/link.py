@@ -85,6 +85,8 @@ class Link:
         self._watch = newKeepAlive(Watch(ping=self._ping, giveUp=self._giveUp))
         self._timer: Any = None
         self._probes: list[Deferred[bool]] = []
+        self._asked = b""
+        """The last ping that was not answered."""
 
     def start(self, rest: bytes = b"") -> None:
         """Begin to carry; `rest` came behind the handshake. Nothing happens when it was closed in the meantime."""
@@ -156,6 +158,9 @@ class Link:
         return self._handler.accept(self, stream, opening)
 
     def ponged(self, payload: bytes) -> None:
+        if payload != self._asked:
+            return  # a peer that answers what was not asked would say how fast windows grow
+        self._asked = b""
         elapsed = self._plane.clock.seconds() - _time.unpack(payload)[0]
         growth = self.mux.growth
         if elapsed > 0 and (not growth.roundTrip or elapsed < growth.roundTrip):
@@ -191,10 +196,7 @@ class Link:
         """End it, and tell the peer why."""
         if self._over:
             return
-        try:
-            self.mux.terminate(error)
-        except ProtocolError:
-            pass
+        self.mux.terminate(error)
         self.mux.blocked = False
         self.flush()
         self._end(error or LinkLost("closed"))
@@ -239,10 +241,8 @@ class Link:
             self._watch.silent()
 
     def _ping(self) -> None:
-        try:
-            self.mux.ping(_time.pack(self._plane.clock.seconds()))
-        except ProtocolError as error:
-            self.close(error)
+        self._asked = _time.pack(self._plane.clock.seconds())
+        self.mux.ping(self._asked)
 
     def probe(self, seconds: float) -> Deferred[bool]:
         """Whether the peer says anything within this time; it is asked to. Who cannot be asked counts as alive."""
