@@ -20,8 +20,10 @@ from diglett.wire.messages import Hello, Login, Register
 from diglett.wire.mux import Mux
 
 CONNECT_TIMEOUT = 10.0
-HANDSHAKE_TIMEOUT = 70.0
-"""Seconds for TLS and the handshake together: as long as a gateway may take, which waits for proxies to route."""
+HANDSHAKE_TIMEOUT = 30.0
+"""Seconds for TLS and the handshake's first answer."""
+ANSWER_TIMEOUT = 45.0
+"""Seconds for each further answer: the gateway may be waiting for a proxy to route."""
 UNREAD_MAX = 1 << 20
 
 
@@ -139,6 +141,11 @@ class Dialling:
         rest = self._handshake.rest
         self.done.callback((link, outcome))
         link.start(rest())
+
+    def _heard(self) -> None:
+        """The gateway is at it."""
+        self._cancelTimer()
+        self._cancelTimer = timer(self._plane.clock, ANSWER_TIMEOUT, self._timedOut)
 
     def _timedOut(self) -> None:
         self._fail(LinkLost(f"{self._target} did not finish the handshake in time"))

@@ -23,11 +23,13 @@ class HandshakeOwner:
         handshake: Any,
         bound: int,
         explain: Callable[[BaseException], DiglettError | None] = lambda error: None,
+        heard: Callable[[], None] = lambda: None,
     ) -> None:
         self._channel = channel
         self._handshake = handshake
         self._bound = bound
         """Unread bytes at which reading pauses until an answer is ready."""
+        self._heard = heard
         self._explain = explain
         """What an `SSL.Error` means, if it is about trust."""
         self._over = False
@@ -50,6 +52,7 @@ class HandshakeOwner:
             self.broken(error)
             return
         if size > 0:
+            self._heard()
             self._handshake.receive(_scratch[:size])
             if not self._over and getattr(self._handshake, "buffered", 0) > self._bound:
                 self._channel.pauseReading()
