@@ -102,7 +102,7 @@ class Dialling:
         handshake = AgentHandshake(
             self._send, self._hello, self._login, self._registrations, self._established, self._fail
         )
-        self._shake(handshake, HandshakeOwner(tls, handshake, UNREAD_MAX, self._trust.explain))
+        self._shake(handshake, HandshakeOwner(tls, handshake, UNREAD_MAX, self._trust.explain, self._heard))
 
     def _shake(self, handshake: Any, owner: HandshakeOwner) -> None:
         """Begin the handshake on a channel that is secured."""
