@@ -9,7 +9,7 @@ import trustme
 from twisted.internet.defer import CancelledError
 
 from diglett.errors import GatewayNotTrusted, LinkLost, Refused
-from diglett.link.dialling import ANSWER_TIMEOUT, Dialling
+from diglett.link.dialling import ANSWER_TIMEOUT, CONNECT_TIMEOUT, Dialling
 from diglett.plane.channel import Target
 from diglett.testing import clientTrust, memoryCredentials, serverContexts
 from diglett.trust.client import GatewayTrust
