@@ -6,9 +6,11 @@ from typing import Any
 
 from diglett.errors import LinkLost, Refused, UsageError
 from diglett.plane.channel import Target
-from diglett.testing import memoryCredentials
+from diglett.testing import NotedEndpoint, memoryCredentials
 from diglett.trust.client import GatewayTrust
 from diglett.trust.pins import pinOf
+from diglett.wire.frames import Way
+from diglett.wire.opening import Opening
 from tests.gateway.housekeeping import GET, OK, HouseTestCase
 from tests.gateway.ingress.rig import Visitor
 from tests.gateway.people import AGENTS, Hand
@@ -120,6 +122,22 @@ class ComingTests(ServiceTestCase):
         self.session().end(Refused("no", code="internal"))
         self.plane.pump()
         self.assertEqual(self.refusals(hand), ["internal"])
+
+
+class ServingTests(ServiceTestCase):
+    """What a gateway can reach through an agent."""
+
+    def test_onlyItsBackends(self) -> None:
+        """A stream for a registration that the agent did not make leads nowhere, and the link goes on."""
+        backends = self.house.backend()
+        self.agent("one", "two")
+        for number, there in ((0, False), (1, True), (2, True), (3, False), (65_535, False)):
+            far = NotedEndpoint()
+            far.mux, far.stream = self.session().open(Opening(number, Way.PORT, "", ""), far)
+            before = len(backends)
+            self.plane.pump()
+            self.assertEqual((len(backends) > before, far.reason is None), (there, there), number)
+        self.assertEqual(len(self.house.agents), 1)
 
 
 class ReturningTests(ServiceTestCase):
