@@ -14,6 +14,7 @@ from zope.interface import implementer
 from diglett.accounts import Account, Credentials
 from diglett.asking import ask
 from diglett.errors import LoginRefused, Refused
+from diglett.hushed import Hushed
 from diglett.interfaces import IAuthenticator
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ class GuardedAuthenticator:
         self._pending: Counter[str] = Counter()
         self._backoff = backoff or Backoff(clock)
         self._log = log or Logger("diglett.guarding")
+        self._hushed = Hushed(self._log, clock.seconds)
 
     def start(self, changed: Callable[[], None]) -> Deferred[None]:
         """Start the authenticator; its failure is passed on as it is."""
@@ -151,9 +153,8 @@ class GuardedAuthenticator:
         def refused(failure: Failure) -> Failure:
             if isinstance(failure.value, LoginRefused) and failure.value.permanent:
                 self._backoff.failed(peer)
-                self._log.info(
-                    "login from {peer} refused: {reason}", peer=peer, reason=failure.getErrorMessage()
-                )
+                reason = failure.getErrorMessage()
+                self._hushed.info(f"{key} {reason}", "login from {peer} refused: {reason}", peer=peer, reason=reason)
                 raise LoginRefused(REFUSAL)
             return self._unable(failure, "check a login", peer)
 
@@ -202,12 +203,14 @@ class GuardedAuthenticator:
         raise _later("the gateway could not check these credentials now; try again")
 
     def _report(self, failure: Failure, what: str, whom: str | None) -> None:
-        self._log.error(
+        reason = failure.getErrorMessage()
+        self._hushed.error(
+            f"{what} {reason}",
             "the authenticator could not {what} ({whom}): {type}: {reason}",
             what=what,
             whom=whom or "-",
             type=type(failure.value).__name__,
-            reason=failure.getErrorMessage(),
+            reason=reason,
         )
 
 

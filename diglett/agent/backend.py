@@ -10,8 +10,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from diglett.errors import DiglettError
+from diglett.hushed import Hushed
 from diglett.link.greeting import timer
-from diglett.link.hushed import Hushed
 from diglett.link.link import reasonOf
 from diglett.link.splice import PendingSplice
 from diglett.plane.channel import Channel, Target

@@ -13,6 +13,7 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
 from diglett.agent.backend import DialledBackend
+from diglett.hushed import Hushed
 from diglett.link.splice import PendingSplice
 from diglett.plane.channel import Target
 from diglett.wire.frames import Reason
@@ -35,6 +36,7 @@ class FolderBackend:
     def __init__(self, plane: Any, path: str) -> None:
         self._plane = plane
         self._path = path
+        self._hushed = Hushed(log, plane.clock.seconds)
         self._server: _Server | None = None
 
     def accept(self, mux: Mux, stream: Stream, opening: Opening) -> Endpoint:
@@ -42,7 +44,7 @@ class FolderBackend:
         try:
             server = self._running()
         except (OSError, CannotListenError) as error:
-            log.error("the folder {path} cannot be served: {error}", path=self._path, error=error)
+            self._hushed.error(str(error), "the folder {path} cannot be served: {error}", path=self._path, error=error)
             pending = PendingSplice(mux, stream)
             pending.failed(Reason.BACKEND_UNREACHABLE, "the folder cannot be served")
             return pending

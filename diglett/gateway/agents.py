@@ -13,8 +13,8 @@ from diglett import __version__
 from diglett.errors import Refused
 from diglett.gateway.crowd import Crowd
 from diglett.gateway.session import Session, SessionContext
+from diglett.hushed import Hushed
 from diglett.link.arrival import Arrival
-from diglett.link.hushed import Hushed
 from diglett.plane.channel import Channel
 from diglett.plane.limits import settle
 from diglett.plane.tls import TLSChannel

@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 from twisted.logger import Logger
 
 from diglett.guarding import network
-from diglett.link.hushed import Hushed
+from diglett.hushed import Hushed
 from diglett.plane.channel import Channel
 
 log = Logger()

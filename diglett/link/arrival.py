@@ -8,8 +8,8 @@ from typing import Any
 from OpenSSL import SSL
 
 from diglett.errors import DiglettError, LinkLost, ProtocolError, Refused
+from diglett.hushed import Hushed
 from diglett.link.greeting import HandshakeOwner, timer
-from diglett.link.hushed import Hushed
 from diglett.link.link import Link, LinkHandler, reasonOf
 from diglett.plane.channel import formatAddress
 from diglett.plane.tls import TLSChannel, describe

@@ -9,9 +9,9 @@ from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
 from diglett.errors import DiglettError, Refused
+from diglett.hushed import Hushed
 from diglett.link.arrival import Arrival
 from diglett.link.dialling import Dialling
-from diglett.link.hushed import Hushed
 from diglett.link.link import Link
 from diglett.plane.channel import Target
 from diglett.testing import MemoryPlane, NotingHandler, clientTrust, serverContexts

@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from diglett.hushed import Hushed
 from diglett.link.greeting import timer
 from diglett.peek.proxy import BadProxyHeader, ProxyReader
 from diglett.plane.channel import Channel, formatAddress
@@ -26,8 +27,10 @@ _FIXED = 16
 def behindProxy(clock: Any, accepted: Callable[[Channel], None]) -> Callable[[Channel], None]:
     """Takes connections with a header, and hands them on with the visitor's address as their peer."""
 
+    hushed = Hushed(log, clock.seconds)
+
     def begin(channel: Channel) -> None:
-        _Header(clock, channel, accepted)
+        _Header(clock, channel, accepted, hushed)
 
     return begin
 
@@ -35,7 +38,8 @@ def behindProxy(clock: Any, accepted: Callable[[Channel], None]) -> Callable[[Ch
 class _Header:
     """Owns a channel until its header is complete."""
 
-    def __init__(self, clock: Any, channel: Channel, accepted: Callable[[Channel], None]) -> None:
+    def __init__(self, clock: Any, channel: Channel, accepted: Callable[[Channel], None], hushed: Hushed) -> None:
+        self._hushed = hushed
         self._channel = channel
         self._accepted = accepted
         self._reader = ProxyReader()
@@ -88,5 +92,6 @@ class _Header:
 
     def _drop(self, why: str) -> None:
         self._cancel()
-        log.warn("{peer}: no PROXY protocol header: {why}", peer=formatAddress(self._channel.peer), why=why)
+        peer = formatAddress(self._channel.peer)
+        self._hushed.warn(f"{peer.partition(' ')[0]} {why}", "{peer}: no PROXY protocol header: {why}", peer=peer, why=why)
         self._channel.abort()

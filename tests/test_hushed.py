@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from diglett.link.hushed import Hushed
+from diglett.hushed import Hushed
 
 
 class HushedTests(SynchronousTestCase):

@@ -36,6 +36,10 @@ class Hushed:
         """The same, for what the operator should know of."""
         self._say(LogLevel.warn, cause, format, fields)
 
+    def error(self, cause: str, format: str, **fields: Any) -> None:
+        """The same, for what the operator has to see to."""
+        self._say(LogLevel.error, cause, format, fields)
+
     def _say(self, level: Any, cause: str, format: str, fields: dict[str, Any]) -> None:
         now = self._clock()
         if now - self._since >= self._per:
