@@ -16,7 +16,6 @@ from diglett.plane.tls import TLSChannel, describe
 from diglett.wire.frames import ALPN
 from diglett.wire.handshake.gateway import Desk, GatewayHandshake
 from diglett.wire.messages import Established, Hello
-from diglett.wire.mux import Mux
 
 TLS_TIMEOUT = 10.0
 LOGIN_TIMEOUT = 10.0
@@ -104,22 +103,21 @@ class Arrival:
 
     def establish(self, handler: LinkHandler) -> Link:
         """The handshake is done; the link still has to be started with `Link.start(arrival.rest())`."""
-        return self._carry(handler, self._hello, self._terms, Mux)
-
-    def _carry(self, handler: LinkHandler, ours: Hello, terms: Established | None, muxType: type[Mux]) -> Link:
         self._finish()
         assert self._owner is not None and self._handshake is not None
         self._owner.release()
+        return self._newLink(handler)
+
+    def _newLink(self, handler: LinkHandler) -> Link:
         return Link(
             self._plane,
             self._channel,
             handler,
             opens=True,
-            ours=ours,
+            ours=self._hello,
             theirs=self._handshake.theirs,
-            terms=terms,
+            terms=self._terms,
             label=self.label,
-            muxType=muxType,
         )
 
     def rest(self) -> bytes:

@@ -17,7 +17,6 @@ from diglett.plane.tls import TLSChannel, describe
 from diglett.wire.frames import ALPN
 from diglett.wire.handshake.agent import AgentHandshake, Outcome
 from diglett.wire.messages import Hello, Login, Register
-from diglett.wire.mux import Mux
 
 CONNECT_TIMEOUT = 10.0
 HANDSHAKE_TIMEOUT = 30.0
@@ -117,30 +116,28 @@ class Dialling:
             self._owner.send(data)
 
     def _established(self, outcome: Outcome) -> None:
-        self._carry(outcome, self._hello, Mux)
-
-    def _carry(self, outcome: Outcome, ours: Hello, muxType: type[Mux]) -> None:
-        """The handshake is done."""
         if self._over:
             return
         self._over = True
         self._cancelTimer()
         assert self._owner is not None
         self._owner.release()
-        link = Link(
+        link = self._newLink(outcome)
+        rest = self._handshake.rest
+        self.done.callback((link, outcome))
+        link.start(rest())
+
+    def _newLink(self, outcome: Outcome) -> Link:
+        return Link(
             self._plane,
             self._channel,
             self._handler,
             opens=False,
-            ours=ours,
+            ours=self._hello,
             theirs=outcome.hello,
             terms=outcome.terms,
             label=str(self._target),
-            muxType=muxType,
         )
-        rest = self._handshake.rest
-        self.done.callback((link, outcome))
-        link.start(rest())
 
     def _heard(self) -> None:
         """The gateway is at it."""

@@ -180,6 +180,9 @@ class Link:
     def refused(self, error: Refused) -> None:
         self._end(error)
 
+    def relieved(self) -> None:
+        """Nobody waits for it here: credit keeps streams from being crowded."""
+
     def failed(self, stream: Stream) -> None:
         log.failure("{label}: a bug in stream {id}; it is closed", label=self.label, id=stream.id)
 

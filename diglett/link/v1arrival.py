@@ -11,15 +11,13 @@ from diglett.errors import ProtocolError
 from diglett.link.arrival import TLS_TIMEOUT, Arrival
 from diglett.link.greeting import timer
 from diglett.link.link import Link, LinkHandler, reasonOf
-from diglett.link.v1dialling import UNACKNOWLEDGED
+from diglett.link.v1link import UNACKNOWLEDGED, V1Link
 from diglett.plane.channel import formatAddress
 from diglett.plane.cipher import CipherChannel
 from diglett.wire.frames import MAGIC
 from diglett.wire.handshake.gateway import Desk
 from diglett.wire.v1.cipher import KeyPair
 from diglett.wire.v1.gateway import V1GatewayHandshake
-from diglett.wire.v1.mux import V1Mux
-from diglett.wire.v1.words import SILENT_HELLO
 
 _TLS = 0x16
 """What a TLS hello begins with."""
@@ -90,7 +88,7 @@ class EitherArrival(Arrival):
         self._original = True
         self._shake(V1GatewayHandshake(self._send, self._desk(self)))
 
-    def establish(self, handler: LinkHandler) -> Link:
+    def _newLink(self, handler: LinkHandler) -> Link:
         if not self._original:
-            return super().establish(handler)
-        return self._carry(handler, SILENT_HELLO, None, V1Mux)
+            return super()._newLink(handler)
+        return V1Link(self._plane, self._channel, handler, opens=True, label=self.label)

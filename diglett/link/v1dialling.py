@@ -8,18 +8,15 @@ from typing import Any
 from diglett.errors import DiglettError, LinkLost, ProtocolError, Refused, VersionMismatch
 from diglett.link.dialling import UNREAD_MAX, Dialling
 from diglett.link.greeting import HandshakeOwner
-from diglett.link.link import reasonOf
+from diglett.link.link import Link, reasonOf
+from diglett.link.v1link import UNACKNOWLEDGED, V1Link
 from diglett.plane.channel import Target
 from diglett.plane.cipher import CipherChannel
 from diglett.wire.handshake.agent import Outcome
 from diglett.wire.messages import Registered
 from diglett.wire.v1.agent import V1AgentHandshake
 from diglett.wire.v1.cipher import KeyPair
-from diglett.wire.v1.mux import V1Mux
 from diglett.wire.v1.words import SILENT_HELLO
-
-UNACKNOWLEDGED = 60.0
-"""Seconds: nobody can be asked for a sign of life, and the original reads nothing while one backend is slow."""
 
 
 class V1Dialling(Dialling):
@@ -42,7 +39,7 @@ class V1Dialling(Dialling):
         handshake = V1AgentHandshake(
             self._send, self._login.token, self._registrations[0].name, self._accepted, self._fail
         )
-        self._shake(handshake, HandshakeOwner(self._channel, handshake, UNREAD_MAX))
+        self._shake(handshake, HandshakeOwner(self._channel, handshake, UNREAD_MAX, heard=self._heard))
 
     def _meaning(self, error: Exception) -> DiglettError:
         if isinstance(error, VersionMismatch):
@@ -54,7 +51,10 @@ class V1Dialling(Dialling):
     def _accepted(self) -> None:
         name = self._registrations[0].name
         registered = Registered(name, urls=(likelyPlace(name, self._target),))
-        self._carry(Outcome(SILENT_HELLO, [registered], None), SILENT_HELLO, V1Mux)
+        self._established(Outcome(SILENT_HELLO, [registered], None))
+
+    def _newLink(self, outcome: Outcome) -> Link:
+        return V1Link(self._plane, self._channel, self._handler, opens=False, label=str(self._target))
 
 
 def likelyPlace(name: str, gateway: Target) -> str:

@@ -39,5 +39,8 @@ class Driver(Carrier, Protocol):
     def emptied(self) -> None:
         """One side drains, and the last stream is over."""
 
+    def relieved(self) -> None:
+        """No stream is crowded any more; only version 1 says so."""
+
     def failed(self, stream: Stream) -> None:
         """An endpoint raised (called in the `except` block); the mux closes its stream."""

@@ -15,9 +15,10 @@ from diglett.gateway.agents import AgentLimits
 from diglett.link import v1arrival
 from diglett.link.v1arrival import EitherArrival
 from diglett.link.v1dialling import V1Dialling
+from diglett.link.v1link import BREATH
 from diglett.wire.frames import Kind, encodeFrame
 from diglett.wire.v1.exchange import PREFACE_SIZE
-from diglett.wire.v1.mux import LINGER
+from diglett.wire.v1.mux import CROWDED, LINGER, UNDELIVERED_MAX
 from tests.gateway.housekeeping import OK, HouseTestCase
 from tests.gateway.ingress.rig import Visitor
 from tests.gateway.original import Original
@@ -297,14 +298,54 @@ class StreamTests(V1TestCase):
         """A visitor who does not read is dropped when too much waits for him; another one never notices."""
         stalled, other = self.visitPort(), self.visitPort()
         stalled.channel.pauseReading()
-        for number in range(200):
+        count = UNDELIVERED_MAX // 65_535 + 5
+        for number in range(count):
             self.answer(1, bytes(65_535))
-            self.answer(2, bytes([number]))
-        self.assertEqual(bytes(other.received), bytes(range(200)))
+            self.answer(2, bytes([number % 256]))
+            self.plane.advance(BREATH)
+            self.assertEqual(len(other.received), number + 1)
         self.assertIn((Kind.CLOSE, 1, b""), self.agent_.streams)
         stalled.channel.resumeReading()
         self.plane.pump()
         self.assertIsNotNone(stalled.error)
+
+    def test_slow(self) -> None:
+        """A link waits a moment for a visitor who takes his bytes, so that he gets as many as he likes."""
+        slow = self.visitPort()
+        (session,) = self.house.agents
+        most = 0
+        for _ in range(3 * UNDELIVERED_MAX // 65_535):
+            self.answer(1, bytes(65_535))
+            most = max(most, session._link.mux.undelivered)
+        self.assertEqual(len(slow.received), 3 * UNDELIVERED_MAX // 65_535 * 65_535)
+        self.assertLess(most, 3 * CROWDED)
+
+    def test_breath(self) -> None:
+        """Reading pauses when too much waits, and goes on when it was taken, when time is over, or when the link ends."""
+        visitor = self.visitPort()
+        visitor.channel.pauseReading()
+        (session,) = self.house.agents
+        link = session._link
+        for _ in range(CROWDED // 65_535 + 3):
+            self.answer(1, bytes(65_535))
+        waiting = link.mux.undelivered
+        self.assertIsNotNone(link._breath)
+        self.answer(1, b"more")
+        self.assertEqual(link.mux.undelivered, waiting)
+        self.plane.advance(BREATH)
+        self.assertGreater(link.mux.undelivered, waiting)
+        self.assertIsNotNone(link._breath)
+        visitor.channel.resumeReading()
+        self.plane.pump()
+        self.assertEqual((link.mux.undelivered, link._breath), (0, None))
+        visitor.channel.pauseReading()
+        for _ in range(CROWDED // 65_535 + 3):
+            self.answer(1, bytes(65_535))
+        self.assertIsNotNone(link._breath)
+        self.agent_.end.channel.abort()
+        self.plane.pump()
+        self.plane.advance(1)
+        self.assertEqual((link._breath, len(self.house.agents)), (None, 0))
 
     def test_http(self) -> None:
         """The fronts serve the name; a connection is used again as long as the agent does not close it."""

@@ -112,7 +112,7 @@ class V1DiallingTests(SynchronousTestCase):
             self.says(said)
             self.plane.advance(39)
             self.assertNoResult(done)
-            self.plane.advance(2)
+            self.plane.advance(7)
             self.assertIn("in time", str(self.failure(done)))
 
     def test_unreachable(self) -> None:

@@ -3,7 +3,8 @@
 What this wire lacks, and what we do instead:
 
 * *Open*: the first Payload of a new id opens a stream; an empty one, so that the agent connects at once.
-* *Credit*: nobody can be told to wait. A stream of which too much is undelivered is closed.
+* *Credit*: nobody can be told to wait. A stream of which too much is undelivered is closed; before that its link is
+  told (`crowded`), which may read a little more slowly.
 * *Finish*: a Close ends both directions. The agent sends it when its backend has finished; a visitor who has finished is
   kept for the answer, for a while.
 * *Reasons*: a received Close may be a good end, so what came before it is delivered (`Reason.ENDED`).
@@ -22,8 +23,10 @@ from diglett.wire.opening import Opening
 from diglett.wire.stream import Stream
 from diglett.wire.v1.words import decodeError
 
-UNDELIVERED_MAX = 8 * 1_048_576
-"""Bytes received on one stream and not yet delivered: what the largest window of version 2 allows."""
+UNDELIVERED_MAX = 16 * 1_048_576
+"""Bytes received on one stream and not yet delivered."""
+CROWDED = 1_048_576
+"""The same, from which on it would be good to wait."""
 LINGER = 60.0
 """Seconds without a byte for a visitor who has finished, or is gone, which looks the same."""
 LINGERING_MAX = 256
@@ -46,6 +49,9 @@ class V1Mux(Mux):
         """Visitors who have finished, and when the last byte came for them."""
         self._closed: OrderedDict[int, float] = OrderedDict()
         """Streams that were closed here, and when."""
+        self.crowded: set[Stream] = set()
+        """Streams that were given more while they were crowded; when the last one is not any more, the driver is told.
+        Clear it to be told anew."""
 
     # ---- streams -------------------------------------------------------------------------------------------------
 
@@ -94,7 +100,19 @@ class V1Mux(Mux):
 
     def _forget(self, stream: Stream) -> None:
         self._lingering.pop(stream, None)
+        self._relieve(stream)
         super()._forget(stream)
+
+    def delivered(self, stream: Stream, size: int) -> None:
+        super().delivered(stream, size)
+        if self.crowded and stream.undelivered < CROWDED:
+            self._relieve(stream)
+
+    def _relieve(self, stream: Stream) -> None:
+        if stream in self.crowded:
+            self.crowded.remove(stream)
+            if not self.crowded:
+                self._driver.relieved()
 
     # ---- the link as a whole -------------------------------------------------------------------------------------
 
@@ -126,9 +144,12 @@ class V1Mux(Mux):
         stream = self.streams.get(id)
         if stream is None:
             return
-        if stream.undelivered > UNDELIVERED_MAX:
-            self._fail(stream, Reason.BUFFER, "too much is buffered on this stream")
-        elif stream.finishedHere:
+        if stream.undelivered >= CROWDED:
+            self.crowded.add(stream)
+            if stream.undelivered > UNDELIVERED_MAX:
+                self._fail(stream, Reason.BUFFER, "too much is buffered on this stream")
+                return
+        if stream.finishedHere:
             self._lingering[stream] = self._clock()
             self._lingering.move_to_end(stream)
 

@@ -12,7 +12,7 @@ from diglett.errors import ProtocolError, Refused
 from diglett.wire.frames import ID_MAX, PAYLOAD_MAX, Kind, Reason, encodeFrame
 from diglett.wire.mux import UNDELIVERED_MAX as LINK_MAX
 from diglett.wire.opening import Opening
-from diglett.wire.v1.mux import LINGER, LINGERING_MAX, REMEMBER, REMEMBERED_MAX, UNDELIVERED_MAX, V1Mux
+from diglett.wire.v1.mux import CROWDED, LINGER, LINGERING_MAX, REMEMBER, REMEMBERED_MAX, UNDELIVERED_MAX, V1Mux
 from diglett.wire.v1.words import SILENT_HELLO, encodeError
 from tests.wire.playing import Side
 from tests.wire.v1.recorded import AGENT, GATEWAY
@@ -30,6 +30,9 @@ class V1Side(Side):
         self.mux = V1Mux(
             self, lambda: self.now, opens=opens, window=hello.window, peerWindow=hello.window, streamsMax=hello.streams
         )
+
+    def relieved(self) -> None:
+        self.calls.append("relieved")
 
     def later(self, seconds: float, step: float = 5.0) -> None:
         """Let time pass, as a link does."""
@@ -129,6 +132,21 @@ class GatewayTests(SynchronousTestCase):
             slow.drain(FULL - 1)
         self.assertIsNone(slow.ending)
         self.assertLess(self.side.mux.undelivered, FULL)
+
+    def test_crowded(self) -> None:
+        """The driver can see who was given more than he takes, and hears when they have taken enough or are gone."""
+        slow, gone, other = self.opened(takes=0), self.opened(takes=0), self.opened(takes=0)
+        self.side.receive(*(payload(id, bytes(FULL)) for id in (1, 2) for _ in range(CROWDED // FULL)))
+        self.assertEqual(self.side.mux.crowded, set())
+        self.side.receive(payload(1, bytes(FULL)), payload(2, bytes(FULL)), payload(3, bytes(FULL)))
+        self.assertEqual(self.side.mux.crowded, {slow.stream, gone.stream})
+        slow.drain(FULL)
+        self.assertEqual((self.side.mux.crowded, self.side.calls), ({gone.stream}, []))
+        self.side.mux.close(gone.stream)
+        self.assertEqual((self.side.mux.crowded, self.side.calls), (set(), ["relieved"]))
+        slow.drain()
+        other.drain()
+        self.assertEqual(self.side.calls, ["relieved"])
 
     def test_linkMax(self) -> None:
         """All streams of a link together are bounded, too."""
@@ -291,7 +309,7 @@ class AgentTests(SynchronousTestCase):
         self.assertEqual(self.side.endpoints[5].ending[0], Reason.BUFFER)
         self.assertEqual(self.side.take(), [(Kind.CLOSE, 5, b"")])
         self.side.receive(payload(5, bytes(FULL)))
-        self.assertEqual((len(self.side.calls), self.side.mux.undelivered), (1, 0))
+        self.assertEqual((self.side.calls, self.side.mux.undelivered), ([Opening(1), "relieved"], 0))
 
     def test_recorded(self) -> None:
         """The recorded stream: the question opens it, and answer and Close are the recorded bytes."""
