@@ -95,11 +95,24 @@ def makeAgent(reactor: Any, config: AgentConfig, reporter: Any) -> Any:
     ]
     target = Target(host=config.gateway.host, port=config.gateway.port)
     service = AgentService(
-        plane, target, trust, _tokens(config, state / "token"), tunnels, reporter, once=config.once
+        plane, target, trust, _tokens(config, state / "token"), tunnels, reporter, config.once, _dialling(config)
     )
     # It is over when the backends have got the last of what visitors sent.
     service.done.addCallback(lambda error: plane.close().addCallback(lambda _: error))
     return service
+
+
+def _dialling(config: AgentConfig) -> Any:
+    """How the gateway is reached. Raises UsageError: a package that version 1 needs is not there."""
+    if config.protocol == "v1":
+        from diglett.link.v1dialling import V1Dialling
+        from diglett.wire.v1.cipher import requireCurve
+
+        requireCurve()
+        return V1Dialling
+    from diglett.link.dialling import Dialling
+
+    return Dialling
 
 
 def _tokens(config: AgentConfig, own: Any) -> Callable[[], str | None]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from diglett.config.gateway import GatewayConfig
+from diglett.config.v1 import V1_WARNING
 from diglett.plane.channel import Listener
 
 
@@ -27,6 +28,8 @@ def banner(
     yield f"diglett-server: fingerprint {fingerprint}"
     for message in authenticator.messages():
         yield f"diglett-server: {message}"
+    if config.allowV1:
+        yield f"diglett-server: warning: --allow-v1 is on, and {V1_WARNING}"
     yield "diglett-server: connect an agent with"
     yield "    " + agentCommand(config, port, fingerprint, authority is not None)
 

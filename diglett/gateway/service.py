@@ -29,6 +29,8 @@ from diglett.gateway.registry import Registry
 from diglett.gateway.session import SessionContext
 from diglett.guarding import GuardedAuthenticator
 from diglett.interfaces import PluginContext
+from diglett.link.arrival import Arrival
+from diglett.link.v1arrival import EitherArrival
 from diglett.plane.channel import Channel, Listener
 from diglett.plane.choose import makePlane
 from diglett.plane.limits import raiseDescriptorLimit
@@ -40,6 +42,7 @@ from diglett.trust.clients import clientNameOf
 from diglett.trust.credentials import loadCredentials
 from diglett.trust.server import ServerContexts
 from diglett.wire.frames import ALPN
+from diglett.wire.v1.cipher import requireCurve
 
 log = Logger()
 
@@ -134,6 +137,7 @@ class GatewayService(Service):
                 certificateName=clientNameOf,
             ),
             AgentLimits(),
+            _arrivals(config),
         )
 
         def accepted(channel: Channel) -> None:
@@ -261,10 +265,19 @@ def _why(error: Exception) -> str:
     return getattr(inner, "strerror", None) or str(inner)
 
 
+def _arrivals(config: GatewayConfig) -> type[Arrival]:
+    """How agents come in. Raises UsageError: version 1 is wanted, and a package that it needs is not there."""
+    if config.allowV1:
+        requireCurve()
+        return EitherArrival
+    return Arrival
+
+
 def makeGateway(config: GatewayConfig, admin: AdminSite | None = None) -> Service:
     """For `twistd`: stops the process with status 1 when the gateway cannot start."""
     from twisted.internet import reactor
 
+    _arrivals(config)
     clock: Any = reactor
     service = GatewayService(reactor, config, _printLine, admin)
 
