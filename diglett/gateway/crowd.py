@@ -93,7 +93,7 @@ class Crowd:
 
 @frozen
 class VisitorLimits:
-    """What the gateway takes from visitors at a time; `each` and `handshakesEach` at the fronts only, from one place."""
+    """What the gateway takes from visitors at a time; `each` and `handshakesEach` from one place, at the fronts."""
 
     visitors: int = 50_000
     each: int = 2_000

@@ -147,7 +147,8 @@ class TokenTests(SynchronousTestCase):
     def test_notToOthers(self) -> None:
         """It goes to nobody else, however local the name looks."""
         for host in (
-            "gateway.com", "127.evil.org", "127.0.0.1.evil.org", "localhost.evil.org", "192.0.2.1", "[2001:db8::1]", "xlocalhost",
+            "gateway.com", "127.evil.org", "127.0.0.1.evil.org", "localhost.evil.org", "192.0.2.1", "[2001:db8::1]",
+            "xlocalhost",
         ):  # fmt: skip
             self.assertIsNone(self.token(f"gateway={host}"), host)
 

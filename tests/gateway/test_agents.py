@@ -144,7 +144,7 @@ class NamesTests(HouseTestCase):
     limits = AgentLimits(names=3)
 
     def test_names(self) -> None:
-        """Beyond the limit a name is refused, whosever it would be, until one is given back; nobody's names are lost."""
+        """Beyond the limit a name is refused, whosever it is, until one is given back; nobody loses any."""
         first = self.agent("one", "two")
         second = self.agent("three", "four", token="bob")
         self.assertEqual(self.refusals(second), ["limit"])

@@ -92,5 +92,6 @@ class CrowdTests(SynchronousTestCase):
 
     def test_addresses(self) -> None:
         """Peers are tuples or texts; what is no address is not this machine."""
-        self.assertEqual([hostOf(peer) for peer in (("::1", 1, 0, 0), HERE, "", "/run/x")], ["::1", "192.0.2.1", "", ""])
+        peers: list[Any] = [("::1", 1, 0, 0), HERE, "", "/run/x"]
+        self.assertEqual(list(map(hostOf, peers)), ["::1", "192.0.2.1", "", ""])
         self.assertFalse(isLoopback("localhost") or isLoopback("") or isLoopback("127.0.0.1.evil.org"))

@@ -149,8 +149,8 @@ class HandshakeTests(HostileTestCase):
     def test_noName(self) -> None:
         """What is no label is no name, and what was sent does not get into the log's lines."""
         for spelling in (
-            "", "-", "a-", "-a", "a.b", "a.", ".", "a b", "a_b", "a\x00b", "a\nb", "a\x1b[31m", "*", "a" * 64, "ü" * 60,
-            "xn--a", "xn--0000h", "ab--cd", "a\u200db", "\u3002", "a\u3002b", "\u0661", "\U0001f600",
+            "", "-", "a-", "-a", "a.b", "a.", ".", "a b", "a_b", "a\x00b", "a\nb", "a\x1b[31m", "*", "a" * 64,
+            "ü" * 60, "xn--a", "xn--0000h", "ab--cd", "a\u200db", "\u3002", "a\u3002b", "\u0661", "\U0001f600",
         ):  # fmt: skip
             stranger = self.house.stranger()
             stranger.enter(spelling, token="alice")
@@ -273,7 +273,9 @@ class LinkTests(HostileTestCase):
         """The ids of others' streams mean nothing on this link: whatever is said of them is ignored."""
         self.entered("other", agent="f" * 16)
         stranger = self.entered("example")
-        (live,) = next(each for each in self.house.agents if each.account.id == "bob")._link.mux.streams  # type: ignore[union-attr]
+        (theirs,) = [each._link for each in self.house.agents if each.account.id == "bob"]
+        assert theirs is not None
+        (live,) = theirs.mux.streams
         for id in (live, live + 2, 2**32 - 1, 0):
             for kind, payload in (
                 (Kind.PAYLOAD, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"),
@@ -364,7 +366,7 @@ class LinkTests(HostileTestCase):
         self.assertEqual(second.error, "limit")
 
     def test_answersInAnothersName(self) -> None:
-        """A backend that answers what nobody asked reaches nobody: its stream ends, the visitor of it gets its own answer."""
+        """A backend that answers what nobody asked reaches nobody: the visitor gets its next answer from who was asked."""
         stranger = self.entered("example")
         id, visitor = self.stream(stranger)
         answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine"

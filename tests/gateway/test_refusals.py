@@ -16,7 +16,7 @@ class RefusedTests(HouseTestCase):
     """Each no, and what the agent makes of it."""
 
     def test_forGood(self) -> None:
-        """A no that cannot change ends the agent with its code: the token, and each way in which a name is not allowed."""
+        """A no that cannot change ends the agent with its code: of the token, and of each thing wrong with a name."""
         self.house.book.add("carol", patterns=("carol-*",))
         for names, token, code in (
             (("example",), "nobody", "login-refused"),

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from diglett.agent.backend import DialledBackend
 from diglett.agent.service import AgentService, Tunnel
 from diglett.config.gateway import GatewayConfig
-from diglett.errors import DiglettError, UsageError
+from diglett.errors import DiglettError, GatewayNotTrusted, UsageError
 from diglett.gateway import service
 from diglett.gateway.service import DRAIN_LIMIT, RELOAD, GatewayService
 from diglett.plane.channel import Target
@@ -121,14 +121,14 @@ class StartingTests(ServiceTestCase):
     """From a configuration to open doors."""
 
     def test_nothingConfigured(self) -> None:
-        """Without any configuration it listens at the documented ports, and says where, with what key, and what to paste."""
+        """Without any configuration it listens at the documented ports, and says where, its key, and what to paste."""
         gateway = self.started()
         self.assertEqual(sorted(self.plane.listeners), [8_080, 8_443, 20_000])
         self.assertEqual(gateway.agentPort, 20_000)
         said = "\n".join(self.said)
         for line in (
-            r"agents connect to localhost:20000", r"served at https://NAME\.localhost:8443", r"fingerprint sha256:\S{44}",
-            r"made the first token, for .*: dig_\S+", r"    diglett -g localhost -n example localhost:9000",
+            r"agents connect to localhost:20000", r"served at https://NAME\.localhost:8443",
+            r"fingerprint sha256:\S{44}", r"made the first token, for .*: dig_\S+", r"    diglett -g localhost -n example localhost:9000",
         ):  # fmt: skip
             self.assertTrue(re.search(line, said), line)
 
@@ -219,7 +219,7 @@ class ChangingTests(ServiceTestCase):
         self.certificate(ca, "elsewhere.example")
         self.started(certificates=((str(self.state / "cert.pem"), str(self.state / "key.pem")),))
         self.assertEqual(self.agent(ca=authority).events, [])
-        self.assertEqual(self.successResultOf(self.agents[0].done).code, "gateway-not-trusted")  # type: ignore[union-attr]
+        self.assertIsInstance(self.successResultOf(self.agents[0].done), GatewayNotTrusted)
         self.certificate(ca, "localhost")
         self.plane.advance(RELOAD + 1)
         self.assertEqual(self.agent(ca=authority).events, ["up"])
@@ -230,7 +230,7 @@ class ChangingTests(ServiceTestCase):
         self.assertEqual(self.agent(ca=authority).events, ["up"])
 
     def test_behindAProxy(self) -> None:
-        """An endpoint with `haproxy:` before it takes the visitor's address from the PROXY protocol, and nobody without."""
+        """An endpoint with `haproxy:` takes the visitor's address from the PROXY protocol, and nobody without it."""
         self.started(http="haproxy:tcp:8080", trustedProxies=())
         backends = Backends(self.plane, 9_000)
         self.agent()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from diglett.errors import Refused
@@ -19,7 +20,9 @@ SWEEP = 1.0
 class HttpFront:
     """Visitors of one front. They are told when their deadline has passed, and when the gateway stops."""
 
-    def __init__(self, clock: Any, registry: Registry, domain: str, trusted: Any, crowd: Crowd) -> None:
+    def __init__(
+        self, clock: Any, registry: Registry, domain: str, trusted: Callable[[str], bool], crowd: Crowd
+    ) -> None:
         self.now = clock.seconds()
         self.draining = False
         self._clock = clock

@@ -93,5 +93,6 @@ class _Header:
     def _drop(self, why: str) -> None:
         self._cancel()
         peer = formatAddress(self._channel.peer)
-        self._hushed.warn(f"{peer.partition(' ')[0]} {why}", "{peer}: no PROXY protocol header: {why}", peer=peer, why=why)
+        cause = f"{peer.partition(' ')[0]} {why}"
+        self._hushed.warn(cause, "{peer}: no PROXY protocol header: {why}", peer=peer, why=why)
         self._channel.abort()

@@ -109,7 +109,8 @@ class StallingVisitorTests(FrontTestCase):
         visitor = self.rig.visit()
         self.rig.ask(visitor, get())
         visitor.channel.pauseReading()
-        self.rig.answer(len(self.rig.backends) - 1, b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n" + bytes(100_000))
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"
+        self.rig.answer(len(self.rig.backends) - 1, head + bytes(100_000))
         return visitor
 
     def test_givenUp(self) -> None:

@@ -61,7 +61,7 @@ class PortTests(PortTestCase):
     """`PortIngress`."""
 
     def test_opaque(self) -> None:
-        """What a visitor says comes out as it is, and the answer goes back; the agent knows who it is and where it came."""
+        """What a visitor says comes out as it is, and the answer goes back; the agent knows who it is, and by which port."""
         visitor = self.visit()
         opening = self.name.openings[0]
         self.assertEqual((opening.way, opening.front), (Way.PORT, "127.0.0.1 4711"))
@@ -72,7 +72,7 @@ class PortTests(PortTestCase):
         self.assertEqual(self.name.reached, 1)
 
     def test_nobodyThere(self) -> None:
-        """Without an agent the connection is reset, and nobody is counted; it was a proof of being reached all the same."""
+        """Without an agent the connection is reset, and nobody is counted; the port was reached all the same."""
         self.name.refusal = Refused("away", code="agent-away")
         self.assertTrue(self.visit().closed)
         self.assertEqual((len(self.crowd), self.name.reached), (0, 1))

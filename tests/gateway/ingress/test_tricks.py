@@ -54,9 +54,10 @@ class HostTests(TricksTestCase):
     def test_hosts(self) -> None:
         """Anything but one plain host is refused, and so is none."""
         for host in (
-            b"", b"one.gateway.com, two.gateway.com", b"one.gateway.com two", b"one.gateway.com/two", b"one..gateway.com",
-            b"evil@one.gateway.com", b"one.gateway.com:", b"one.gateway.com:99999", b"one.gateway.com:0", b"[::1", b"one%2egateway.com",
-            b"one.gateway.com\x00.evil.org", b"one\xe3\x80\x82gateway.com", b"x" * 300, b"one.gateway.com#", b"one.gateway.com?",
+            b"", b"one.gateway.com, two.gateway.com", b"one.gateway.com two", b"one.gateway.com/two", b"x" * 300,
+            b"one..gateway.com", b"evil@one.gateway.com", b"one.gateway.com:", b"one.gateway.com:99999", b"[::1",
+            b"one.gateway.com:0", b"one%2egateway.com", b"one.gateway.com\x00.evil.org", b"one.gateway.com#",
+            b"one\xe3\x80\x82gateway.com", b"one.gateway.com?",
         ):  # fmt: skip
             self.refused(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
         self.refused(b"GET / HTTP/1.1\r\n\r\n")
@@ -80,16 +81,19 @@ class HostTests(TricksTestCase):
         self.assertEqual(self.paths(0), [b"GET /a HTTP/1.1"])
         self.assertEqual(self.paths(1), [b"GET /c HTTP/1.1"])
         self.assertIsNotNone(self.rig.backends[0].reason)
-        self.assertEqual([name.fqdn for name in self.rig.names.held.values() if name.openings], ["one.gateway.com", "two.gateway.com"])
+        opened = [name.fqdn for name in self.rig.names.held.values() if name.openings]
+        self.assertEqual(opened, ["one.gateway.com", "two.gateway.com"])
 
 
 class SpoofTests(TricksTestCase):
     """Who asks."""
 
     FIELDS = (
-        b"X-Forwarded-For: 10.9.9.9\r\nx-forwarded-proto: https\r\nX-Forwarded-Host: bank.example\r\nX_Forwarded_For: 10.9.9.9\r\n"
+        b"X-Forwarded-For: 10.9.9.9\r\nx-forwarded-proto: https\r\nX-Forwarded-Host: bank.example\r\n"
+        b"X_Forwarded_For: 10.9.9.9\r\n"
         b"X-Forwarded-Prefix: /evil\r\nX-Forwarded-User: root\r\nX-Real-IP: 10.9.9.9\r\nX_Real_IP: 10.9.9.9\r\n"
-        b"Forwarded: for=10.9.9.9\r\nX-Client-IP: 10.9.9.9\r\nX-Cluster-Client-IP: 10.9.9.9\r\nProxy: http://10.9.9.9\r\n"
+        b"Forwarded: for=10.9.9.9\r\nX-Client-IP: 10.9.9.9\r\nX-Cluster-Client-IP: 10.9.9.9\r\n"
+        b"Proxy: http://10.9.9.9\r\n"
     )
 
     def test_dropped(self) -> None:
@@ -109,8 +113,8 @@ class SpoofTests(TricksTestCase):
             b"X-Real-IP, Host, Content-Length, X-Forwarded-Proto, Cookie\r\nCookie: a=b\r\n\r\nhi"
         )
         seen = bytes(self.rig.backends[0].received)
-        for field in (b"\r\nX-Forwarded-For: ", b"\r\nForwarded: ", b"\r\nX-Real-IP: ", b"\r\nHost: ", b"\r\nContent-Length: 2"):
-            self.assertIn(field, seen)
+        for field in (b"X-Forwarded-For: ", b"Forwarded: ", b"X-Real-IP: ", b"Host: ", b"Content-Length: 2"):
+            self.assertIn(b"\r\n" + field, seen)
 
     def test_trustedProxy(self) -> None:
         """The operator's own proxy is believed, and named as the last in the chain."""
@@ -140,7 +144,7 @@ class UpgradeTests(TricksTestCase):
         self.refused(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, 505)
 
     def test_refusedUpgrade(self) -> None:
-        """When the backend does not switch, what follows is the next request, routed by its own Host, not more of a stream."""
+        """When the backend does not switch, what follows is the next request, for its own Host, and no raw bytes."""
         visitor = self.ask(UPGRADE % (b"", b"websocket", b"") + get(b"smuggled", b"two"))
         self.assertNotIn(b"smuggled", bytes(self.rig.backends[0].received))
         self.rig.answer(0, b"HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n")
@@ -185,7 +189,10 @@ class SizeTests(TricksTestCase):
         for length in (b"9" * 19, b"-1", b"+1", b"0x10", b"1 1", b"1,1", b"", b"\xd9\xa1"):
             self.refused(head + b"Content-Length: " + length + b"\r\n\r\n")
         chunked = head + b"Transfer-Encoding: chunked\r\n\r\n"
-        for body in (b"F" * 17 + b"\r\n", b"5;" + b"x" * 5_000, b"-5\r\n", b"0x5\r\nhello", b"5\nhello", b"5\r\nhello\n", b"5\r\nhelloXX"):
+        for body in (
+            b"F" * 17 + b"\r\n", b"5;" + b"x" * 5_000, b"-5\r\n", b"0x5\r\nhello", b"5\nhello", b"5\r\nhello\n",
+            b"5\r\nhelloXX",
+        ):  # fmt: skip
             visitor = self.ask(chunked + body)
             self.assertTrue(visitor.closed, body[:20])
         visitor = self.ask(chunked + b"0\r\n" + b"X: y\r\n" * 20_000)
@@ -280,11 +287,12 @@ class HostileBackendTests(TricksTestCase):
 
     @settings(max_examples=200, deadline=None)
     @given(st.lists(st.sampled_from([
-        b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n",
-        b"\r\n", b"3\r\nabc\r\n", b"0\r\n\r\n", b"abc", b"Connection: close\r\n", b"\n", b"HTTP/1.0 200 OK\r\n", b"\x00",
+        b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"Content-Length: 3\r\n", b"abc", b"\n",
+        b"Transfer-Encoding: chunked\r\n", b"\r\n", b"3\r\nabc\r\n", b"0\r\n\r\n", b"Connection: close\r\n", b"\x00",
+        b"HTTP/1.0 200 OK\r\n",
     ]), max_size=9), st.integers(1, 40))  # fmt: skip
     def test_onlyWholeAnswers(self, parts: list[bytes], size: int) -> None:
-        """Whatever a backend says, in whatever pieces, the visitor's next request to another name gets that name's answer."""
+        """Whatever a backend says, in whatever pieces, the next request, to another name, gets that one's answer."""
         visitor = self.ask(get(b"a"))
         number = len(self.rig.backends) - 1
         said = b"".join(parts)
