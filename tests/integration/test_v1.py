@@ -380,6 +380,8 @@ class OriginalAgentTests(V1TestCase):
         self.wire.hear()
         times = []
         for number in range(60):  # a new connection is acknowledged promptly anyway
+            visitor.send(b"?")
+            self.assertEqual(self.wire.hear()[2], b"?")
             began = time.monotonic()
             self.wire.say(Kind.PAYLOAD, 1, b"%2d\n" % number)
             self.assertEqual(visitor.line(), b"%2d\n" % number)
