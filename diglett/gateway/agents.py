@@ -74,11 +74,11 @@ class Agents:
 
     # ---- arrivals ------------------------------------------------------------------------------------------------
 
-    def accepted(self, channel: Channel, connection: Any) -> None:
-        """A connection on the agents' port; `connection` is its side of TLS."""
+    def accepted(self, channel: Channel, connection: Callable[[], Any]) -> None:
+        """A connection on the agents' port; `connection` makes its side of TLS."""
         arrival = self._admit(channel)
         if arrival is not None:
-            arrival.begin(channel, connection, self._newSession)
+            arrival.begin(channel, connection(), self._newSession)
 
     def secured(self, tls: TLSChannel) -> None:
         """An agent came through the HTTPS front."""

@@ -141,7 +141,7 @@ class GatewayService(Service):
         )
 
         def accepted(channel: Channel) -> None:
-            agents.accepted(channel, agentContexts.connection())
+            agents.accepted(channel, agentContexts.connection)
 
         listener = await self._accept(config.listen, "listen", accepted)
         self.agentPort = portOf(listener)

@@ -142,7 +142,7 @@ class House:
         self.front = HttpFront(self.clock, self.registry, "gateway.com", lambda address: False, self.crowds.visitors)
         tls = TlsFront(self.plane, frontContexts, self.front, self.registry, self.agents, self.crowds)
         self._accepting = {
-            AGENTS: lambda channel: self.agents.accepted(channel, contexts.connection()),
+            AGENTS: lambda channel: self.agents.accepted(channel, contexts.connection),
             HTTPS: tls.accepted,
             HTTP: self.front.visit,
         }
