@@ -27,6 +27,7 @@ from diglett.wire.handshake.agent import Outcome
 from diglett.wire.messages import Hello, Login, Register
 from diglett.wire.opening import Opening
 from diglett.wire.stream import Endpoint, Stream
+from diglett.wire.windows import WINDOW_START
 
 log = Logger()
 
@@ -120,7 +121,7 @@ class AgentService(Service):
     # ---- what the machine makes happen ---------------------------------------------------------------------------
 
     def dial(self) -> Deferred[Any]:
-        hello = Hello(software=f"diglett/{__version__}", streams=STREAMS_MAX)
+        hello = Hello(software=f"diglett/{__version__}", window=WINDOW_START, streams=STREAMS_MAX)
         try:
             token = self._token() or ""
         except DiglettError as error:

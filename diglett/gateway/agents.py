@@ -19,6 +19,7 @@ from diglett.plane.channel import Channel
 from diglett.plane.limits import settle
 from diglett.plane.tls import TLSChannel
 from diglett.wire.messages import Established, Hello
+from diglett.wire.windows import WINDOW_START
 
 log = Logger()
 
@@ -48,7 +49,7 @@ class Agents:
         self._plane = plane
         self._limits = limits
         self._context = context(self)
-        self._hello = Hello(software=f"diglett-server/{__version__}")
+        self._hello = Hello(software=f"diglett-server/{__version__}", window=WINDOW_START)
         self._terms = Established()
         now = plane.clock.seconds
         self._arrivals: dict[Arrival, Any] = {}

@@ -10,6 +10,8 @@ growth on the link.
 
 from __future__ import annotations
 
+WINDOW_START = 524_288
+"""What a stream begins with on our side, bytes: enough when a scheduler comes late; what a stalled reader costs."""
 WINDOW_CAP = 8 * 1_048_576
 """What one stream's window may grow to, bytes."""
 GROWTH_CAP = 64 * 1_048_576
