@@ -32,6 +32,8 @@ from diglett.wire.windows import WINDOW_START
 log = Logger()
 
 STREAMS_MAX = 10_000
+UNCONFIRMED = 0.2
+"""Seconds until a link that the gateway does not confirm (version 1) is called up: visitors find it ready then."""
 DRAIN_LIMIT = 10.0
 """Seconds that running streams have to finish when the agent is stopped."""
 
@@ -151,7 +153,15 @@ class AgentService(Service):
         if not again:
             settle()
         self._machine.established(link)
-        self._reporter.up(lines, again)
+
+        def report() -> None:
+            if self._link is link:
+                self._reporter.up(lines, again)
+
+        if outcome.terms is None:
+            self._plane.clock.callLater(UNCONFIRMED, report)
+        else:
+            report()
 
     def _failed(self, failure: Failure) -> None:
         if failure.check(CancelledError):

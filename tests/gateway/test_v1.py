@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
 from diglett.accounts import Limits
+from diglett.agent.service import UNCONFIRMED
 from diglett.errors import LoginRefused
 from diglett.gateway.agents import AgentLimits
 from diglett.link import v1arrival
@@ -446,11 +447,23 @@ class BothTests(V1TestCase):
         backend = self.house.backend()
         old, new = self.agent("old", dialling=V1Dialling), self.agent("new")
         self.assertTrue(old.up and new.up)
-        self.assertEqual(old.notes.lines, [("old.localhost", "localhost:9000")])
         for number, name in enumerate((b"old", b"new")):
             visitor = self.visit(name)
             backend.say(number, OK)
             self.assertEqual(self.status(visitor), 200)
+
+    def test_line(self) -> None:
+        """The agent says that it is up when the gateway has had time to hear its last word, unless it is lost by then."""
+        hand = self.agent(dialling=V1Dialling)
+        self.plane.advance(UNCONFIRMED / 2, 0.05)
+        self.assertEqual((hand.up, hand.notes.events), (True, []))
+        self.plane.advance(UNCONFIRMED)
+        self.assertEqual((hand.notes.events, hand.notes.lines), (["up"], [("example.localhost", "localhost:9000")]))
+        lost = self.agent("other", dialling=V1Dialling)
+        lost.channel.reset()
+        self.plane.pump()
+        self.plane.clock.advance(0)
+        self.assertEqual([event[0] for event in lost.notes.events], ["lost"])
 
     def test_tlsOnly(self) -> None:
         """The HTTPS front's port is for version 2 and visitors."""
@@ -520,6 +533,7 @@ class BothTests(V1TestCase):
     def test_reconnects(self) -> None:
         """A lost link is made again, as of any other version."""
         hand = self.agent(dialling=V1Dialling)
+        self.plane.advance(1)
         hand.channel.reset()
         hand.channel._other.reset()
         self.plane.advance(2)

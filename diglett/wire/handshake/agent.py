@@ -36,7 +36,7 @@ class Outcome:
     registered: list[Registered]
     """In the order of the registrations asked for."""
     terms: Established | None
-    """None: the gateway cannot be asked whether it is there (version 1)."""
+    """None in version 1: the gateway cannot be asked whether it is there, and did not say that it has heard all."""
 
 
 @define(eq=False)
