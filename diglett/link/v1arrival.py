@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
+from twisted.logger import Logger
 
 from diglett.errors import ProtocolError
 from diglett.link.arrival import TLS_TIMEOUT, Arrival
@@ -18,6 +19,8 @@ from diglett.wire.frames import MAGIC
 from diglett.wire.handshake.gateway import Desk
 from diglett.wire.v1.cipher import KeyPair
 from diglett.wire.v1.gateway import V1GatewayHandshake
+
+log = Logger()
 
 _TLS = 0x16
 """What a TLS hello begins with."""
@@ -91,4 +94,5 @@ class EitherArrival(Arrival):
     def _newLink(self, handler: LinkHandler) -> Link:
         if not self._original:
             return super()._newLink(handler)
+        log.info("{label}: this agent speaks version 1", label=self.label)
         return V1Link(self._plane, self._channel, handler, opens=True, label=self.label)

@@ -352,6 +352,7 @@ class OriginalAgentTests(V1TestCase):
             self.wire.say(said.kind, said.id, said.payload)
             self.assertEqual(self.wire.hear(), (heard.kind, heard.id, heard.payload))
         self.wire.say(Kind.FINISH_REGISTER)
+        self.house.program.waitFor(r"is connected: example\.localhost")
 
     def test_visited(self) -> None:
         """The recorded visit, by the port and by both fronts."""
