@@ -23,7 +23,9 @@ _encrypted = memoryview(bytearray(SLICE))
 class CipherChannel:
     """A channel whose bytes are encrypted on the one below. Starts with `handshake`."""
 
-    __slots__ = ("owner", "peer", "_below", "_done", "_exchange", "_first", "_incoming", "_outgoing", "_over", "_reading")
+    __slots__ = (
+        "owner", "peer", "_below", "_done", "_exchange", "_first", "_incoming", "_outgoing", "_over", "_reading",
+    )  # fmt: skip
 
     def __init__(self, below: Channel, pair: KeyPair, first: bool) -> None:
         """`pair` is for this connection alone. `first`: we are the agent, who speaks first."""

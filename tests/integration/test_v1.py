@@ -17,9 +17,8 @@ from diglett.wire.v1.cipher import KeyPair
 from diglett.wire.v1.exchange import PREFACE_SIZE, KeyExchange
 from diglett.wire.v1.mux import UNDELIVERED_MAX
 from tests.integration import test_bulk, test_conversations, test_http, test_ports, test_sockets
-from tests.integration.components import freePort
 from tests.integration.harness import Program
-from tests.integration.programs.bulk import BLOCK, blocks, checksum
+from tests.integration.programs.bulk import BLOCK, checksum
 from tests.integration.services import nginx, python
 from tests.integration.tunnel import SERVER, Gateway, TunnelTestCase
 from tests.integration.visitors import Conversation, Hand, connect, curl
@@ -215,7 +214,7 @@ class StatusTests(V1TestCase):
     """What people see."""
 
     def test_lines(self) -> None:
-        """Both ends warn in one line; the agent's line tells where the name is likely to be, and nothing else is said."""
+        """Both ends warn in one line; the agent's line tells where the name is likely to be; no more is said."""
         gateway = self.gateway()
         gateway.program.waitFor(f"^diglett-server: warning: --allow-v1 is on, and {WARNING}.*$")
         agent = self.agent(gateway, "-n", "example", "9")
@@ -253,8 +252,9 @@ class StatusTests(V1TestCase):
         without = "import sys; sys.modules['coincurve'] = None; "
         server = self.launchOurs("-c", without + SERVER, "--allow-v1")
         agent = self.launchOurs(
-            "-c", without + "from diglett.cli import main; sys.exit(main())", "-g", "localhost:9", "--protocol", "v1", "9"
-        )
+            "-c", without + "from diglett.cli import main; sys.exit(main())",
+            "-g", "localhost:9", "--protocol", "v1", "9",
+        )  # fmt: skip
         for program in (server, agent):
             self.assertEqual(program.ended(), 2)
             self.assertIn("pip install 'diglett[protocol-v1]'", program.err)

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from diglett.errors import LinkLost, Refused
 from diglett.link import v1dialling
 from diglett.link.v1dialling import V1Dialling, likelyPlace
+from diglett.link.v1link import UNACKNOWLEDGED
 from diglett.plane.channel import Target
 from diglett.testing import MemoryPlane, NotingHandler
 from diglett.wire.messages import Hello, Login, Register
@@ -38,8 +39,9 @@ class V1DiallingTests(SynchronousTestCase):
 
     def dial(self, host: str = "gateway.com", port: int = PORT) -> Any:
         """An attempt, with the recorded token and name."""
+        nobody: Any = None
         dialling = V1Dialling(
-            self.plane, Target(host, port), None, self.handler, Hello(), Login("s3cret", ""), [Register("example")]
+            self.plane, Target(host, port), nobody, self.handler, Hello(), Login("s3cret", ""), [Register("example")]
         )
         self.plane.pump()
         return dialling.done
@@ -140,12 +142,12 @@ class V1DiallingTests(SynchronousTestCase):
         options = self.gateways[0].channel._other.options
         self.assertEqual(options[socket.SOL_SOCKET, socket.SO_KEEPALIVE], 1)
         if sys.platform == "linux":
-            self.assertEqual(options[socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT], v1dialling.UNACKNOWLEDGED * 1000)
+            self.assertEqual(options[socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT], UNACKNOWLEDGED * 1000)
             idle, interval, probes = (
                 options[socket.IPPROTO_TCP, name]
                 for name in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
             )
-            self.assertEqual(idle + interval * probes, v1dialling.UNACKNOWLEDGED)
+            self.assertEqual(idle + interval * probes, UNACKNOWLEDGED)
         done.cancel()
         self.failureResultOf(done)
 

@@ -83,10 +83,10 @@ def _machine() -> Callable[[Applicant], Handshake]:
         def lostBy(machine: Handshake, applicant: Applicant, error: DiglettError) -> None:
             applicant.failed(error)
 
-    for late in (Handshake.refused, Handshake.lost):
-        established.upon(late).loop().returns(None)
-    for late in (Handshake.refused, Handshake.lost, Handshake.accepted):
-        over.upon(late).loop().returns(None)
+    for end in (established, over):
+        for late in (Handshake.refused, Handshake.lost):
+            end.upon(late).loop().returns(None)
+    over.upon(Handshake.accepted).loop().returns(None)
     return builder.build()
 
 

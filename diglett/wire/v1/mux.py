@@ -5,8 +5,8 @@ What this wire lacks, and what we do instead:
 * *Open*: the first Payload of a new id opens a stream; an empty one, so that the agent connects at once.
 * *Credit*: nobody can be told to wait. A stream of which too much is undelivered is closed; before that its link is
   told (`crowded`), which may read a little more slowly.
-* *Finish*: a Close ends both directions. The agent sends it when its backend has finished; a visitor who has finished is
-  kept for the answer, for a while.
+* *Finish*: a Close ends both directions. The agent sends it when its backend has finished; a visitor who has finished
+  is kept for the answer, for a while.
 * *Reasons*: a received Close may be a good end, so what came before it is delivered (`Reason.ENDED`).
 """
 

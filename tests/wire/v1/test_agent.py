@@ -42,7 +42,7 @@ class V1AgentHandshakeTests(SynchronousTestCase):
     """`V1AgentHandshake`."""
 
     def test_recorded(self) -> None:
-        """It says what the original's agent said, each word after the answer to the last, and needs none to the last."""
+        """It says what the original's agent said, each word after the answer to the last, but for the last one."""
         agent = Agent()
         for words in ([LOGIN], [LOGIN, REGISTER], [LOGIN, REGISTER, FINISH]):
             self.assertEqual(parse(agent.sent), words)

@@ -169,7 +169,8 @@ class AnswerTests(SynchronousTestCase):
 
     def test_tooLong(self) -> None:
         """Tokens, names and frames have the limits of version 2."""
-        longest = self.heard(encodeFrame(Kind.LOGIN, 0, b"x" * TOKEN_MAX), encodeFrame(Kind.REGISTER, 0, b"x" * NAME_MAX))
+        token, name = b"x" * TOKEN_MAX, b"x" * NAME_MAX
+        longest = self.heard(encodeFrame(Kind.LOGIN, 0, token), encodeFrame(Kind.REGISTER, 0, name))
         self.assertEqual(longest.said, [None, None])
         for frames in (
             [encodeFrame(Kind.LOGIN, 0, b"x" * (TOKEN_MAX + 1))],
@@ -213,8 +214,12 @@ class WaitingTests(SynchronousTestCase):
     def test_left(self) -> None:
         """An agent that leaves, or takes too long, has its question withdrawn; late answers change nothing."""
         late = Refused("the handshake took too long", code="timeout")
+        ways: list[tuple[Callable[[Gateway], None], list[str]]] = [
+            (lambda gateway: gateway.handshake.lose(LinkLost("gone")), []),
+            (lambda gateway: gateway.handshake.timeOut(late), [str(late)]),
+        ]
         for questions in (1, 2):
-            for leave, said in ((lambda g: g.handshake.lose(LinkLost("gone")), []), (lambda g: g.handshake.timeOut(late), [str(late)])):
+            for leave, said in ways:
                 gateway = Gateway(atOnce=False)
                 gateway.receive(LOGIN, REGISTER)
                 if questions == 2:
@@ -242,7 +247,7 @@ class WaitingTests(SynchronousTestCase):
 
     @given(STEPS, st.booleans())
     def test_anything(self, steps: Sequence[bytes | str], atOnce: bool) -> None:
-        """Whatever happens in whatever order, nothing is raised, and it ends at most once; then nothing more is said."""
+        """Whatever happens in whatever order, nothing is raised; it ends at most once, and then says nothing more."""
         gateway = Gateway(atOnce=atOnce)
         for step in steps:
             ended, said = gateway.ends, len(gateway.sent)

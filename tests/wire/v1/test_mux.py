@@ -24,6 +24,8 @@ FULL = 0xFFFF
 class V1Side(Side):
     """One end of a link of version 1."""
 
+    mux: V1Mux
+
     def __init__(self, opens: bool, takes: int | None = None) -> None:
         super().__init__(opens=opens, takes=takes)
         hello = SILENT_HELLO
@@ -168,7 +170,7 @@ class GatewayTests(SynchronousTestCase):
         self.assertEqual(self.side.take(), [])
 
     def test_linger(self) -> None:
-        """One for whom nothing comes for a minute is closed; each byte for him begins it anew, as does a late reader."""
+        """One for whom nothing comes for a minute is closed; each byte for him begins it anew, as does reading late."""
         end = self.opened(takes=0)
         idle = self.opened()
         self.side.later(LINGER)
@@ -339,7 +341,8 @@ class LinkTests(SynchronousTestCase):
         """Words of the handshake are ignored, as by the original; kinds that version 1 lacks end the link."""
         for opens in (True, False):
             side = V1Side(opens)
-            side.receive(*(encodeFrame(kind, 0, b"x") for kind in (Kind.OK, Kind.REGISTER, Kind.FINISH_REGISTER, Kind.LOGIN)))
+            words = (Kind.OK, Kind.REGISTER, Kind.FINISH_REGISTER, Kind.LOGIN)
+            side.receive(*(encodeFrame(kind, 0, b"x") for kind in words))
             self.assertEqual((side.take(), side.calls, side.mux.ignored), ([], [], 4))
             for kind in range(8, 256):
                 self.assertRaises(ProtocolError, side.receive, encodeFrame(kind, 0))
@@ -376,7 +379,7 @@ class LinkTests(SynchronousTestCase):
         st.booleans(),
         st.lists(
             st.tuples(
-                st.sampled_from(["payload", "empty", "close", "junk", "write", "finish", "shut", "open", "drain", "later"]),
+                st.sampled_from("payload empty close junk write finish shut open drain later".split()),
                 st.integers(1, 4),
             ),
             max_size=40,
