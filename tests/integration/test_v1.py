@@ -12,11 +12,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import trustme
+
 from diglett.wire.frames import HEADER, Kind, encodeFrame
 from diglett.wire.v1.cipher import KeyPair
 from diglett.wire.v1.exchange import PREFACE_SIZE, KeyExchange
-from diglett.wire.v1.mux import UNDELIVERED_MAX
-from tests.integration import test_bulk, test_conversations, test_http, test_ports, test_sockets
+from diglett.wire.v1.mux import LINGERING_MAX, UNDELIVERED_MAX
+from tests.integration import test_backends, test_bulk, test_conversations, test_http, test_ports, test_sockets
 from tests.integration.harness import Program
 from tests.integration.programs.bulk import BLOCK, checksum
 from tests.integration.services import nginx, python
@@ -88,6 +90,29 @@ class SshTests(V1TestCase):
 
     test_command = test_ports.SshTests.test_command
     test_files = test_ports.SshTests.test_files
+
+
+class BackendTests(V1TestCase):
+    """Backends that are no plain port, as over version 2."""
+
+    test_unix = test_backends.BackendTests.test_unix
+
+    def test_tls(self) -> None:
+        """A backend that speaks TLS, and is not verified."""
+        authority = trustme.CA()
+        leaf = self.folder / "leaf.pem"
+        authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(leaf))
+        port = nginx(self, more=f"ssl_certificate {leaf}; ssl_certificate_key {leaf};").rpartition(":")[2]
+        gateway = self.tunnel(f"https://localhost:{port}", "--backend-insecure")
+        self.assertEqual(curl(self, gateway, gateway.url("example")).body, b"hello from nginx\n")
+
+    def test_folder(self) -> None:
+        """A folder, with a file that is larger than any buffer."""
+        shared = self.folder / "shared"
+        shared.mkdir()
+        (shared / "large").write_bytes(os.urandom(30_000_000))
+        gateway = self.tunnel(shared)
+        self.assertEqual(curl(self, gateway, gateway.url("example", "/large")).body, (shared / "large").read_bytes())
 
 
 class BulkTests(V1TestCase):
@@ -164,6 +189,21 @@ class EndTests(V1TestCase):
         visitor, backend = connect(self, self.house.listeningPort("example")), self.hand.accept()
         backend.reset()
         self.assertEqual(visitor.rest(), b"")
+
+    def test_leaving(self) -> None:
+        """Visitors who leave without a word look like some who wait: a few are kept, for all others it is over."""
+        gateway = self.gateway()
+        agent = self.agent(gateway, "-n", "example", nginx(self))
+        agent.waitFor(" -> ")
+        port = gateway.listeningPort("example")
+        for _ in range(LINGERING_MAX + 200):
+            visitor = connect(self, port)
+            visitor.send(b"GET / HTTP/1.1\r\nHost: example.localhost\r\n\r\n")
+            self.assertEqual(visitor.answer().status, 200)
+            visitor.socket.close()
+        descriptors = Path(f"/proc/{agent.pid}/fd")
+        self.until("the others are gone", lambda: len(list(descriptors.iterdir())) < LINGERING_MAX + 50)
+        self.assertGreater(len(list(descriptors.iterdir())), LINGERING_MAX)
 
     def test_refused(self) -> None:
         """A backend that is not there is a visit that ends at once, and a page that says so."""
