@@ -61,11 +61,11 @@ class OptionTests(SynchronousTestCase):
     def test_all(self) -> None:
         """Every option arrives under its name."""
         config = parse(
-            "-g g --ca ca.pem --pin sha256:a --pin sha256:b --protocol v1 --backend-insecure --once "
+            "-g g --ca ca.pem --pin sha256:a --pin sha256:b --protocol tls --backend-insecure --once "
             "--state /s -dd --log-format json -t tok 1"
         )
         self.assertEqual((config.ca, config.pins), ("ca.pem", ("sha256:a", "sha256:b")))
-        self.assertEqual((config.protocol, config.logFormat, config.debug), ("v1", "json", 2))
+        self.assertEqual((config.protocol, config.logFormat, config.debug), ("tls", "json", 2))
         self.assertEqual((config.backendInsecure, config.once, config.state), (True, True, "/s"))
         self.assertEqual(config.token.read(), "tok")
 

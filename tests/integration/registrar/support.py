@@ -14,11 +14,12 @@ from twisted.logger import Logger, globalLogPublisher
 from zope.interface.verify import verifyObject
 
 from diglett.extensions import openRegistrars
+from diglett.gateway.service import DRAIN_LIMIT
 from diglett.interfaces import IRegistrar, PluginContext
 from diglett.publishing import Publication, Publisher
 from diglett.registrar.probing import _AnyCertificate
 from tests.integration.backends import Backend, WebSocketClient
-from tests.integration.components import ComponentTestCase, reactor
+from tests.integration.components import LIMIT, ComponentTestCase, reactor
 
 DOMAIN = "gateway.test"
 
@@ -93,12 +94,15 @@ class RegistrarTestCase(ComponentTestCase):
         return await self.fetch(f"{scheme}://{host}:{port}{path}", "--resolve", f"{host}:{port}:127.0.0.1")
 
     async def gone(self, port: int, name: str, statuses: tuple[int, ...] = (404,), scheme: str = "https") -> float:
-        """Wait until the proxy does not route the name any more; the seconds that took."""
+        """Wait until the proxy does not route the name any more; the seconds that took.
+
+        A gateway that stops serves connections which the proxy keeps open until its time for that is over.
+        """
 
         async def answer() -> bool:
             return (await self.visit(port, name, scheme))[0] in statuses
 
-        return await self.until(f"{name} is gone", answer)
+        return await self.until(f"{name} is gone", answer, DRAIN_LIMIT + LIMIT)
 
     async def streams(self, port: int, name: str) -> None:
         """See that the proxy passes on what it has, without waiting for more."""
