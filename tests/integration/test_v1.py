@@ -204,6 +204,7 @@ class EndTests(V1TestCase):
         descriptors = Path(f"/proc/{agent.pid}/fd")
         self.until("the others are gone", lambda: len(list(descriptors.iterdir())) < LINGERING_MAX + 50)
         self.assertGreater(len(list(descriptors.iterdir())), LINGERING_MAX)
+        gateway.program.kill()  # lest the agent lets them finish
 
     def test_refused(self) -> None:
         """A backend that is not there is a visit that ends at once, and a page that says so."""
