@@ -461,9 +461,10 @@ class BothTests(V1TestCase):
         self.assertEqual((hand.notes.events, hand.notes.lines), (["up"], [("example.localhost", "localhost:9000")]))
         lost = self.agent("other", dialling=V1Dialling)
         lost.channel.reset()
-        self.plane.pump()
-        self.plane.clock.advance(0)
-        self.assertEqual([event[0] for event in lost.notes.events], ["lost"])
+        self.house.shut()
+        self.plane.advance(3 * UNCONFIRMED, 0.05)
+        self.assertEqual((lost.up, lost.notes.lines), (False, []))
+        self.house.open()
 
     def test_tlsOnly(self) -> None:
         """The HTTPS front's port is for version 2 and visitors."""

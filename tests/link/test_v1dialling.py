@@ -117,6 +117,16 @@ class V1DiallingTests(SynchronousTestCase):
             self.plane.advance(7)
             self.assertIn("in time", str(self.failure(done)))
 
+    def test_slow(self) -> None:
+        """One that takes its time, and answers each question before it is given up, is waited for."""
+        done = self.dial()
+        self.says(GATEWAY.preface)
+        for frame in GATEWAY.frames[:2]:
+            self.plane.advance(35)
+            self.says(frame.encrypted)
+        link, _ = self.successResultOf(done)
+        link.close()
+
     def test_unreachable(self) -> None:
         """Nobody there is said as such."""
         self.assertIn("cannot reach gateway.com:1", str(self.failureResultOf(self.dial(port=1)).value))
