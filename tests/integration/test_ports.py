@@ -55,6 +55,10 @@ class EndTests(TunnelTestCase):
     def pair(self) -> tuple[Conversation, Conversation]:
         """A visitor, and the backend's end of its connection."""
         self.port = self.tunnel(self.hand.port).listeningPort("example")
+        return self.another()
+
+    def another(self) -> tuple[Conversation, Conversation]:
+        """One more of both."""
         return connect(self, self.port), self.hand.accept()
 
     def test_netcat(self) -> None:
@@ -94,9 +98,11 @@ class EndTests(TunnelTestCase):
     def test_resets(self) -> None:
         """A reset at one side is a reset at the other."""
         visitor, backend = self.pair()
+        backend.send(b"welcome")
+        self.assertEqual(visitor.read(7), b"welcome")  # so the agent knows, too, that they are connected
         visitor.reset()
         self.assertRaises(ConnectionResetError, backend.rest)
-        visitor, backend = connect(self, self.port), self.hand.accept()
+        visitor, backend = self.another()
         backend.reset()
         self.assertRaises(ConnectionResetError, visitor.rest)
 

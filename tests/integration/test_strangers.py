@@ -24,8 +24,8 @@ class StrangerTests(TunnelTestCase):
         """Send this to a port: what comes back until the end, and the address it was sent from."""
         visitor = connect(self, port, context, "localhost")
         address = "{} {}".format(*visitor.socket.getsockname())
-        visitor.send(data)
         try:
+            visitor.send(data)
             answer = visitor.rest()
         except OSError:
             answer = b""
