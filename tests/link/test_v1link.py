@@ -43,7 +43,7 @@ class V1LinkTests(SynchronousTestCase):
     def test_quiet(self) -> None:
         """Nothing is asked, and nothing expected; only the mux is told the time."""
         told: list[float] = []
-        self.link.mux.tick = told.append  # type: ignore[method-assign]
+        self.patch(self.link.mux, "tick", told.append)
         self.plane.advance(10 * UNASKED, UNASKED)
         self.assertEqual((len(told), self.handler.errors), (10, []))
         self.assertTrue(self.successResultOf(self.link.probe(3.0)))
