@@ -31,6 +31,8 @@ class NginxTests(RegistrarTestCase):
     async def nginx(self) -> Running:
         running = self.spawn(*self.command)
         await self.listening(self.https, running)
+        # It listens before it has written its number, without which nobody can make it reload.
+        await self.until("nginx wrote its pid", lambda: any(p.read_text().strip() for p in self.folder.rglob("nginx.pid")))
         return running
 
     async def test_names(self) -> None:
