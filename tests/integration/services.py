@@ -61,10 +61,11 @@ def nginx(
 
 def _listens(test: ProcessTestCase, program: Program, address: str) -> bool:
     test.assertTrue(program.running, str(program))
-    unix = address.startswith("unix:")
-    with socket.socket(socket.AF_UNIX if unix else socket.AF_INET) as probe:
+    host, _, port = address.rpartition(":")
+    family = {"unix": socket.AF_UNIX, "[::1]": socket.AF_INET6}.get(host, socket.AF_INET)
+    with socket.socket(family) as probe:
         try:
-            probe.connect(address[5:] if unix else ("127.0.0.1", int(address.rpartition(":")[2])))
+            probe.connect(port if host == "unix" else (host.strip("[]"), int(port)))
         except OSError:
             return False
     return True

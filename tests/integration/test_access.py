@@ -84,6 +84,15 @@ class AccessTests(TunnelTestCase):
         self.assertIn("diglett-server token add", said)
         self.assertEqual(self.refused(self.visit("example")), said)
 
+    def test_talkative(self) -> None:
+        """However much an agent is asked to say, its token is not in it."""
+        file = self.add("alice")
+        agent = self.visit("example", "--token-file", file, "-d", "-d")
+        agent.waitFor("^https://")
+        curl(self, self.house, self.house.url("example"))
+        agent.stop()
+        self.assertNotIn(file.read_text().strip(), agent.out + agent.err + self.house.program.out)
+
     def test_taken(self) -> None:
         """A name that another account holds is not to be had; the agent waits for it, and gets it when it is free."""
         alice = self.visit("example", "--token-file", self.add("alice"))

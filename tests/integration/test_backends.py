@@ -7,6 +7,7 @@ import ssl
 
 import trustme
 
+from tests.integration.components import freePort
 from tests.integration.services import nginx, python
 from tests.integration.tunnel import TunnelTestCase
 from tests.integration.visitors import connect, curl
@@ -22,6 +23,16 @@ class BackendTests(TunnelTestCase):
         self.assertEqual(curl(self, gateway, gateway.url("example")).body, b"hello from nginx\n")
         port = f"http://127.0.0.1:{gateway.listeningPort('example')}/"
         self.assertEqual(curl(self, gateway, port).body, b"hello from nginx\n")
+
+    def test_localhost(self) -> None:
+        """What listens on the IPv6 loopback alone is found as localhost, too."""
+        port = freePort()
+        try:
+            nginx(self, f"[::1]:{port}")
+        except AssertionError:
+            self.skipTest("there is no IPv6 here")
+        gateway = self.tunnel(port)
+        self.assertEqual(curl(self, gateway, gateway.url("example")).status, 200)
 
     def test_two(self) -> None:
         """An agent with two names, one of them of its own choosing."""

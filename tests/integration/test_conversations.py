@@ -154,6 +154,18 @@ class StreamedTests(TunnelTestCase):
         backend.socket.close()
         self.assertRaises(ConnectionResetError, visitor.rest)
 
+    def test_agentDies(self) -> None:
+        """Nor does one whose agent dies in the middle, and the backend's connection ends as well."""
+        for secure in (False, True):
+            for framing in (b"Content-Length: 10", b"Transfer-Encoding: chunked", b"X: until the end"):
+                visitor, backend, _ = self.begin("GET / HTTP/1.1", secure=secure)
+                backend.send(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n5\r\nhalf!")
+                visitor.head()
+                self.assertEqual(visitor.read(5)[:1], b"8" if framing.startswith(b"X") else b"5")
+                self.programs[-1].kill()
+                self.assertRaises(OSError, visitor.rest)
+                self.assertEqual(backend.some(), b"")
+
     def test_untilClose(self) -> None:
         """The end of an answer that only closing tells is told to the visitor in a way that cannot be mistaken."""
         visitor, backend, _ = self.begin("GET / HTTP/1.1")

@@ -57,6 +57,12 @@ class SiteTests(TunnelTestCase):
         again = curl(self, gateway, url, "--header", f"If-None-Match: {part.headers['etag']}")
         self.assertEqual((again.status, again.body), (304, b""))
 
+    def test_newer(self) -> None:
+        """A visitor who would rather speak HTTP/2 is served in HTTP/1.1."""
+        gateway = self.tunnel(nginx(self))
+        page = curl(self, gateway, gateway.url("example"), "--http2")
+        self.assertEqual((page.version, page.status), ("HTTP/1.1", 200))
+
     def test_head(self) -> None:
         """HEAD gets the head alone, and the connection goes on behind it."""
         gateway = self.tunnel(nginx(self, files={"large": LARGE}))
@@ -97,6 +103,16 @@ class UploadTests(TunnelTestCase):
     def test_largePlain(self) -> None:
         """The same without TLS, and without being told to continue."""
         self.upload("--header", "Expect:", body=LARGE, scheme="http")
+
+    def test_tooLarge(self) -> None:
+        """A site that refuses an upload while it is being sent is heard, by all ways."""
+        gateway = self.tunnel(nginx(self, more="location /small { client_max_body_size 1k; dav_methods PUT; }"))
+        port = f"http://127.0.0.1:{gateway.listeningPort('example')}/small/file"
+        file = self.folder / "large"
+        file.write_bytes(LARGE)
+        for url in (gateway.url("example", "/small/file"), gateway.url("example", "/small/file", "http"), port):
+            answer = curl(self, gateway, url, "--header", "Expect:", "--upload-file", file)
+            self.assertEqual(answer.status, 413, url)
 
     def test_chunked(self) -> None:
         """An upload whose length nobody knows goes through in chunks."""
