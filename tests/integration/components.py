@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -39,11 +40,21 @@ def find(program: str) -> str:
     return found
 
 
+# Below those that Linux gives to outgoing connections: such a one may be taken again by any of the connections that
+# are made meanwhile, even by one that only looks whether somebody listens there, and so finds itself.
+_candidates = random.sample(range(10_240, 32_000), 20_000)
+
+
 def freePort() -> int:
-    """A port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port for a program that has to be told one; each is given once."""
+    while True:
+        port = _candidates.pop()
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+        return port
 
 
 class Running(ProcessProtocol):

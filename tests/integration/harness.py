@@ -159,7 +159,7 @@ class ProcessTestCase(SynchronousTestCase):
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.programs: list[Program] = []
 
-    def run(self, result: Any) -> Any:
+    def run(self, result: Any = None) -> Any:
         """Show the logs when something went wrong."""
         self.programs = []
         noticing = _Noticing(result)
@@ -169,7 +169,7 @@ class ProcessTestCase(SynchronousTestCase):
         return result
 
     def environment(self, **more: str) -> dict[str, str]:
-        """A clean environment: nothing of the developer's own tunnels or state is in it, and the code is that tested."""
+        """A clean environment: the code is what is tested, and nothing of the developer's own tunnels is in it."""
         kept = {key: os.environ[key] for key in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if key in os.environ}
         return {**kept, "HOME": str(self.folder), "LANG": "C.UTF-8", "PYTHONPATH": str(PACKAGE.parent), **more}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import os
 import socket
 import sys
 from pathlib import Path
@@ -53,7 +52,8 @@ def nginx(
         (house / "www" / name).write_bytes(content)
     address = listen or f"127.0.0.1:{freePort()}"
     configuration = house / "nginx.conf"
-    configuration.write_text(NGINX.format(folder=house, listen=address, tls=" ssl" if "ssl_" in more else "", more=more))
+    tls = " ssl" if "ssl_" in more else ""
+    configuration.write_text(NGINX.format(folder=house, listen=address, tls=tls, more=more))
     program = test.launch(find("nginx"), "-e", "stderr", "-p", house, "-c", configuration)
     test.until("nginx listens", lambda: _listens(test, program, address))
     return address
@@ -78,8 +78,6 @@ def python(test: ProcessTestCase, program: str, *words: str) -> int:
 
 def sshd(test: ProcessTestCase) -> tuple[int, list[str]]:
     """Start OpenSSH's server with keys of its own; its port, and what a client must be told besides the port."""
-    if os.geteuid() == 0:  # it insists on this, which no service has made yet on a machine without one
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     folder = test.folder / "ssh"
     folder.mkdir(mode=0o700)
     for name in ("host", "user"):

@@ -100,15 +100,16 @@ class TlsTests(TunnelTestCase):
     def test_passedThrough(self) -> None:
         """A name of type tls shows the backend's own certificate to its visitors; others beside it are as ever."""
         gateway = self.gateway()
-        words = ("--type", "tls", "-n", "secret", f"localhost:{self.port}", "-n", "example", nginx(self, folder="plain"))
+        plainly = nginx(self, folder="plain")
+        words = ("--type", "tls", "-n", "secret", f"localhost:{self.port}", "-n", "example", plainly)
         agent = self.agent(gateway, *words)
         agent.waitFor(rf"^https://secret\.localhost:{gateway.https} -> .*\nhttps://example")
         page = curl(self, gateway, gateway.url("secret"), "--cacert", self.authority)
         self.assertEqual(page.body, b"hello from nginx\n")
         context = ssl.create_default_context(cafile=str(self.authority))
         with socket.create_connection(("127.0.0.1", gateway.https)) as plain:
-            with context.wrap_socket(plain, server_hostname="secret.localhost") as visitor:
-                shown = visitor.getpeercert(binary_form=True)
+            with context.wrap_socket(plain, server_hostname="secret.localhost") as secret:
+                shown = secret.getpeercert(binary_form=True)
         leaf = (self.folder / "leaf.pem").read_text()
         begin = leaf.index("-----BEGIN CERTIFICATE")
         self.assertEqual(shown, ssl.PEM_cert_to_DER_cert(leaf[begin : leaf.index("-----END CERTIFICATE") + 26]))

@@ -93,7 +93,8 @@ class ManyTests(TunnelTestCase):
         for seed in range(STREAMS):
             visitor = connect(self, gateway.https, context)
             visitors.append(visitor)
-            visitor.send(b"POST /echo?%d HTTP/1.1\r\nHost: example.localhost\r\nContent-Length: %d\r\n\r\n" % (seed, PIECE))
+            head = b"POST /echo?%d HTTP/1.1\r\nHost: example.localhost\r\nContent-Length: %d\r\n\r\n"
+            visitor.send(head % (seed, PIECE))
         parts = [b"".join(blocks(PIECE, seed)) for seed in range(STREAMS)]
         for half in (slice(0, PIECE // 2), slice(PIECE // 2, PIECE)):
             for part, visitor in zip(parts, visitors):

@@ -31,7 +31,12 @@ class DaemonTests(TunnelTestCase):
         """It serves, says in its log what it would say on a terminal (but the token), and leaves nothing behind."""
         pid = self.begin()
         pidFile = self.folder / "gateway.pid"
-        self.addCleanup(lambda: pidFile.exists() and os.kill(pid, signal.SIGKILL))
+
+        def end() -> None:
+            if pidFile.exists():
+                os.kill(pid, signal.SIGKILL)
+
+        self.addCleanup(end)
         port = self.log().partition("agents connect to localhost:")[2].split()[0]
         agent = self.agent(None, "-g", f"localhost:{port}", "-n", "example", nginx(self))
         agent.waitFor("^https://")

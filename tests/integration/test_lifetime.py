@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import time
+from functools import partial
 from typing import Any
 
 from tests.integration.components import freePort
@@ -129,7 +130,7 @@ class DrainTests(TunnelTestCase):
         running = self.downloads()
         self.house.program.send(signal.SIGTERM)
         for port in (self.house.https, self.house.http, self.house.agents, self.house.listeningPort("example")):
-            self.until(f"port {port} is closed", lambda: refuses(port))
+            self.until(f"port {port} is closed", partial(refuses, port))
         self.assertTrue(self.house.program.running)
         self.finish(running)
         self.assertEqual(self.house.program.ended(10), 0)
@@ -218,7 +219,8 @@ class LastBytesTests(TunnelTestCase):
         visitor.send(b"GET / HTTP/1.1\r\nHost: example.localhost\r\n\r\n")
         backend = hand.accept()
         backend.head()
-        backend.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % self.SIZE + bytes(self.SIZE))
+        backend.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % self.SIZE)
+        backend.send(bytes(self.SIZE))
         self.assertRaises(ConnectionResetError, backend.rest)  # the answer is there as a whole: the stream is over
         self.waits(server)
         self.assertEqual(len(visitor.answer().body), self.SIZE)

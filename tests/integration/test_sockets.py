@@ -29,7 +29,8 @@ class WebSocketTests(TunnelTestCase):
         self.addCleanup(connection.close)
         context: ssl.SSLContext | None = gateway.context() if secure else None
         options: dict[str, Any] = {"ssl": context, "sock": connection, "compression": None, "max_size": 16 << 20}
-        return connectWebSocket(f"{scheme}://example.localhost:{port}/chat", **options)
+        chat: ClientConnection = connectWebSocket(f"{scheme}://example.localhost:{port}/chat", **options)
+        return chat
 
     def test_messages(self) -> None:
         """Texts and bytes of all sizes are said again; a megabyte and more in one message as well."""
@@ -37,7 +38,8 @@ class WebSocketTests(TunnelTestCase):
         noise = random.Random(5).randbytes
         for secure in (True, False):
             with self.chat(gateway, secure) as chat:
-                for message in ("hello", "ä" * 600_000, b"", noise(1), noise(65_536), noise(1_048_576), noise(9_000_000)):
+                sizes = (0, 1, 65_536, 1_048_576, 9_000_000)
+                for message in ("hello", "ä" * 600_000, *map(noise, sizes)):
                     chat.send(message)
                     self.assertEqual(chat.recv(LIMIT), message)
 
@@ -60,6 +62,7 @@ class WebSocketTests(TunnelTestCase):
         chat = self.chat(gateway)
         chat.close(1000, "enough")
         received = chat.protocol.close_rcvd
+        assert received is not None
         self.assertEqual((received.code, received.reason), (1000, "enough"))
         self.assertRaises(ConnectionClosedOK, chat.recv)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import trustme
 
+from tests.integration.components import freePort
 from tests.integration.harness import Program
 from tests.integration.services import nginx
 from tests.integration.tunnel import Gateway, TunnelTestCase
@@ -67,11 +68,14 @@ class StrangerTests(TunnelTestCase):
         self.assertIn("missing.pem", agent.err)
 
     def test_otherKeys(self) -> None:
-        """After the gateway's keys have changed the agent that had connected stops, instead of believing the new one."""
-        ports = tuple(f"tcp:{port}:interface=127.0.0.1" for port in (self.house.agents, self.house.https, self.house.http))
-        agent = self.stranger("--pin", self.house.fingerprint)
+        """When another gateway answers at the place of the one that an agent knows, the agent stops."""
+        ports = tuple(f"tcp:{freePort()}:interface=127.0.0.1" for _ in range(3))
+        house = self.gateway(ports=ports, state="known")
+        token = (house.state / "token").read_text().strip()
+        words = ("--pin", house.fingerprint, "-n", "example", "9")
+        agent = self.agent(house, *words, state="elsewhere", DIGLETT_TOKEN=token)
         agent.waitFor("^https://")
-        self.house.program.stop()
+        house.program.stop()
         self.gateway(ports=ports, state="other")
         self.assertEqual(agent.ended(), 3)
         self.assertIn("is not trusted", agent.err)

@@ -44,7 +44,7 @@ class _Handler(socketserver.StreamRequestHandler):
             return
         digest = hashlib.sha256()
         room = bytearray(BLOCK)
-        while size := self.rfile.readinto1(room):  # type: ignore[attr-defined]
+        while size := self.rfile.readinto1(room):
             digest.update(memoryview(room)[:size])
         self.wfile.write(digest.hexdigest().encode() + b"\n")
 

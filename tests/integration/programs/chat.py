@@ -32,7 +32,9 @@ def page(connection: ServerConnection, request: Request) -> Response | None:
     if "Upgrade" in request.headers:
         return None
     body = PAGE.encode()
-    headers = Headers({"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(body)), "Connection": "close"})
+    headers = Headers(
+        {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(body)), "Connection": "close"}
+    )
     return Response(HTTPStatus.OK.value, "OK", headers, body)
 
 
