@@ -138,7 +138,12 @@ class GuardedAuthenticator:
         key = network(peer)
         wait = self._backoff.wait(peer)
         if wait > 0:
-            self._log.debug("login from {peer} not looked at: back-off for {wait:.0f} s", peer=peer, wait=wait)
+            self._log.debug(
+                "login from {peer} not looked at: back-off for {wait:.0f} s",
+                event="login-throttled",
+                peer=peer,
+                wait=wait,
+            )
             return fail(_throttled(f"too many failed logins from this address; try again in {wait:.0f} s"))
         if self._pending[key] >= self._pendingPerAddress:
             return fail(_throttled("too many logins at once from this address; try again"))
@@ -154,7 +159,13 @@ class GuardedAuthenticator:
             if isinstance(failure.value, LoginRefused) and failure.value.permanent:
                 self._backoff.failed(peer)
                 reason = failure.getErrorMessage()
-                self._hushed.info(f"{key} {reason}", "login from {peer} refused: {reason}", peer=peer, reason=reason)
+                self._hushed.info(
+                    f"{key} {reason}",
+                    "login from {peer} refused: {reason}",
+                    event="login-refused",
+                    peer=peer,
+                    reason=reason,
+                )
                 raise LoginRefused(REFUSAL)
             return self._unable(failure, "check a login", peer)
 
@@ -168,6 +179,7 @@ class GuardedAuthenticator:
             if isinstance(failure.value, LoginRefused) and failure.value.permanent:
                 self._log.info(
                     "{account} is no longer allowed: {reason}",
+                    event="account-revoked",
                     account=account.id,
                     reason=failure.getErrorMessage(),
                 )
@@ -207,6 +219,7 @@ class GuardedAuthenticator:
         self._hushed.error(
             f"{what} {reason}",
             "the authenticator could not {what} ({whom}): {type}: {reason}",
+            event="authenticator-failed",
             what=what,
             whom=whom or "-",
             type=type(failure.value).__name__,

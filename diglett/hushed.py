@@ -44,7 +44,9 @@ class Hushed:
         now = self._clock()
         if now - self._since >= self._per:
             if self._left:
-                self._log.warn("{count} lines like the next one were left out", count=self._left)
+                self._log.warn(
+                    "{count} lines like the next one were left out", event="lines-left-out", count=self._left
+                )
             self._since = now
             self._told.clear()
             self._left = 0

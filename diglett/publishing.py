@@ -101,6 +101,7 @@ class Publication:
         def failed(failure: Failure) -> None:
             publisher._log.error(
                 "{registrar} could not withdraw {name}, which may stay published: {reason}",
+                event="withdraw-failed",
                 registrar=part.label,
                 name=self.registration.fqdn,
                 reason=_reason(failure),
@@ -182,7 +183,10 @@ class Publisher:
                 await ask(registrar.stop, self.withdrawTimeout, self._clock)
             except Exception:
                 self._log.error(
-                    "registrar {registrar} did not stop well: {reason}", registrar=label, reason=_reason(Failure())
+                    "registrar {registrar} did not stop well: {reason}",
+                    event="registrar-failed",
+                    registrar=label,
+                    reason=_reason(Failure()),
                 )
 
     def _forget(self, publication: Publication, gone: Deferred[Any]) -> None:
@@ -205,6 +209,7 @@ class Publisher:
             return failure
         self._log.error(
             "{registrar} could not publish {name}: {reason}",
+            event="publish-failed",
             registrar=label,
             name=registration.fqdn,
             reason=_reason(failure),

@@ -60,7 +60,9 @@ class Crowd:
         if why is None:
             return True
         address = hostOf(channel.peer)
-        self._hushed.warn(f"{address} {why}", "{address}: turned away: {why}", address=address, why=why)
+        self._hushed.warn(
+            f"{address} {why}", "{peer}: turned away: {reason}", event="turned-away", peer=address, reason=why
+        )
         channel.abort()
         return False
 

@@ -73,6 +73,8 @@ class Session:
         self._held: list[tuple[PublicName, Holding]] = []
         self._claimed = ""
         """The name that is just being claimed."""
+        self._published: list[str] = []
+        """For the log: what it came for, in full."""
         self._over = False
         self.leaving = False
         """One side has asked for an end: the names are gone, the streams run out."""
@@ -148,7 +150,7 @@ class Session:
             if failure.check(Refused):
                 denied(failure.value)
                 return
-            log.failure("{label}: a bug in the handshake", failure=failure, label=self.label)
+            log.failure("{peer}: a bug in the handshake", failure=failure, peer=self.label)
             denied(Refused("internal error; the gateway's log has the reason", code="internal"))
 
         pending = Deferred.fromCoroutine(decision)
@@ -160,12 +162,16 @@ class Session:
         """See `diglett.wire.handshake.gateway.Desk`."""
         self._context.sessions.established(self)
         self._since = self._context.clock.seconds()
+        self._published = [public.fqdn for public, _ in self._held]
         link = self._link = self.arrival.establish(self)
         log.info(
-            "{label}: {account} is connected: {names}",
-            label=self.label,
+            "{peer}: {account} is connected: {shown}",
+            event="link-up",
+            peer=self.label,
             account=self.account.id,
-            names=", ".join(public.fqdn for public, _ in self._held),
+            shown=", ".join(self._published),
+            names=self._published,
+            software=self.arrival.software,
         )
         link.start(self.arrival.rest())
         self._standing.begin()
@@ -189,7 +195,16 @@ class Session:
         link.close()
 
     def lost(self, link: Link, error: DiglettError) -> None:
-        log.info("{label}: {account} is gone: {error}", label=self.label, account=self.account.id, error=error)
+        log.info(
+            "{peer}: {account} is gone: {reason}",
+            event="link-down",
+            peer=self.label,
+            account=self.account.id,
+            names=self._published,
+            reason=str(error),
+            code=getattr(error, "code", "link-lost"),
+            seconds=self._context.clock.seconds() - self._since,
+        )
         self._end()
 
     # ---- the holder of names -------------------------------------------------------------------------------------

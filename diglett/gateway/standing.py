@@ -95,10 +95,8 @@ class Standing:
         member = self._member
         expires = member.account.expires
         if error.permanent:
-            log.info("{label}: revoked: {error}", label=member.label, error=error)
             member.end(Refused(str(error), code="revoked", permanent=True))
         elif expires is not None and expires <= self._clock.seconds():
-            log.info("{label}: over, and could not be extended: {error}", label=member.label, error=error)
             member.end(Refused(f"the time of {member.account.id} is over; {error}", code=error.code))
         else:
             self._wait(AGAIN)
@@ -113,4 +111,4 @@ class Standing:
 
     def _bug(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
-            log.failure("{label}: a bug in asking again", failure=failure, label=self._member.label)
+            log.failure("{peer}: a bug in asking again", failure=failure, peer=self._member.label)

@@ -90,6 +90,12 @@ class Arrival:
         self._limit(LOGIN_TIMEOUT)
         self._channel.resumeReading()
 
+    @property
+    def software(self) -> str:
+        """What the agent says it is, fit to print; nothing in version 1."""
+        theirs = getattr(self._handshake, "theirs", None)
+        return theirs.software if theirs is not None else ""
+
     # ---- what the desk calls -------------------------------------------------------------------------------------
 
     def loggedIn(self) -> None:
@@ -132,9 +138,9 @@ class Arrival:
             return
         self._finish()
         if isinstance(error, ProtocolError):
-            self._log.warn(self._cause(error), "{label}: handshake broken: {error}", label=self.label, error=error)
+            self._tell(self._log.warn, "handshake broken", str(error), error.code)
         else:
-            self._log.info(self._cause(error), "{label}: refused: {error}", label=self.label, error=error)
+            self._tell(self._log.info, "refused", str(error), getattr(error, "code", "link-lost"))
         self._channel.close()
 
     def stop(self, error: Refused) -> None:
@@ -145,8 +151,17 @@ class Arrival:
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
-    def _cause(self, why: object) -> str:
-        return f"{self.label.partition(' ')[0]} {why}"
+    def _tell(self, say: Callable[..., None], what: str, reason: str, code: str) -> None:
+        """The one line about an agent that did not get in."""
+        say(
+            f"{self.label.partition(' ')[0]} {reason}",
+            "{peer}: {what}: {reason}",
+            event="agent-refused",
+            peer=self.label,
+            what=what,
+            reason=reason,
+            code=code,
+        )
 
     def _send(self, data: bytes) -> None:
         if self._owner is not None:
@@ -165,7 +180,7 @@ class Arrival:
         if self._over:
             return
         self._finish()
-        self._log.info(self._cause(why), "{label}: dropped: {why}", label=self.label, why=why)
+        self._tell(self._log.info, "dropped", why, "dropped")
         if self._handshake is not None:
             self._handshake.lose(LinkLost(why))
         self._channel.close() if politely or self._owner is not None else self._channel.abort()

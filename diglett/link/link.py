@@ -64,6 +64,9 @@ class Link:
         """`terms` is None when the peer cannot be asked whether it is there: the kernel has to find out."""
         self.label = label
         """For logs: the peer's address."""
+        self.received = 0
+        """Bytes of frames that came so far."""
+        self.sent = 0
         self._plane = plane
         self._channel = channel
         self._handler = handler
@@ -113,6 +116,7 @@ class Link:
             self.broken(error)
             return
         if size > 0:
+            self.received += size
             self._receive(_plaintext[: offset + size])
         elif size == 0:
             self._end(LinkLost("the other side closed the link"))
@@ -124,8 +128,7 @@ class Link:
         try:
             used = self.mux.receive(data)
         except ProtocolError as error:
-            log.warn("{label}: link error: {error}", label=self.label, error=error)
-            self.close(error)
+            self.close(error)  # whose handler says why it is over
             return
         self._partial = bytes(data[used:]) if used < len(data) else b""
 
@@ -149,7 +152,9 @@ class Link:
         output = mux.output()
         if output:
             channel = self._channel
-            channel.write(output, sum(map(len, output)))
+            size = sum(map(len, output))
+            self.sent += size
+            channel.write(output, size)
             mux.outputTaken()
             if channel.queued:
                 mux.block()
@@ -187,6 +192,11 @@ class Link:
         log.failure("{label}: a bug in stream {id}; it is closed", label=self.label, id=stream.id)
 
     # ---- ends ----------------------------------------------------------------------------------------------------
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the peer was last heard, to within a quarter of the keep-alive interval."""
+        return 0.0 if self._heard else self._plane.clock.seconds() - self._lastHeard
 
     def drain(self) -> None:
         """No new streams, in either direction; the running ones go on."""
@@ -273,7 +283,6 @@ class Link:
 
     def _giveUp(self) -> None:
         assert self._terms is not None
-        log.info("{label}: nothing heard for {seconds} s", label=self.label, seconds=self._terms.timeout)
         self._channel.abort()
         self._end(LinkLost(f"nothing was heard from the other side for {self._terms.timeout} s"))
 

@@ -94,5 +94,5 @@ class EitherArrival(Arrival):
     def _newLink(self, handler: LinkHandler) -> Link:
         if not self._original:
             return super()._newLink(handler)
-        log.info("{label}: this agent speaks version 1", label=self.label)
+        log.info("{peer}: this agent speaks version 1", event="agent-v1", peer=self.label)
         return V1Link(self._plane, self._channel, handler, opens=True, label=self.label)

@@ -31,7 +31,7 @@ class _Line:
     urls: tuple[str, ...] = ()
 
     def withdraw(self) -> None:
-        self.log.info("withdrawn {fqdn}", fqdn=self.fqdn)
+        self.log.info("withdrawn {name}", event="withdrawn", name=self.fqdn)
 
 
 @implementer(IRegistrar)
@@ -51,6 +51,10 @@ class Printer:
         """Log `registered FQDN -> HOST:PORT`."""
         host = f"[{registration.host}]" if ":" in registration.host else registration.host
         self.log.info(
-            "registered {fqdn} -> {host}:{port}", fqdn=registration.fqdn, host=host, port=registration.port
+            "registered {name} -> {host}:{port}",
+            event="registered",
+            name=registration.fqdn,
+            host=host,
+            port=registration.port,
         )
         return _Line(registration.fqdn, self.log)

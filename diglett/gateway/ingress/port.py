@@ -36,7 +36,9 @@ def letThrough(name: Openable, channel: Channel, way: Way, front: str, crowd: Cr
     try:
         passage.mux, passage.stream = name.open(way, formatAddress(channel.peer), front, passage)
     except Refused as error:
-        log.debug("{name}: visitor turned away: {error}", name=name.fqdn, error=error)
+        log.debug(
+            "{name}: visitor turned away: {reason}", event="visitor-turned-away", name=name.fqdn, reason=str(error)
+        )
         crowd.leave()
         channel.abort()
         return

@@ -94,5 +94,7 @@ class _Header:
         self._cancel()
         peer = formatAddress(self._channel.peer)
         cause = f"{peer.partition(' ')[0]} {why}"
-        self._hushed.warn(cause, "{peer}: no PROXY protocol header: {why}", peer=peer, why=why)
+        self._hushed.warn(
+            cause, "{peer}: no PROXY protocol header: {reason}", event="proxy-header-missing", peer=peer, reason=why
+        )
         self._channel.abort()
