@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -54,6 +54,16 @@ class Fronts:
     def listening(self, option: str, listener: Listener) -> None:
         """One of them listens."""
         self._ports[option] = portOf(listener)
+
+    def expect(self, names: Iterable[str]) -> None:
+        """The agents of these names are about to come: their visitors may wait for them."""
+        if self._front is not None:
+            self._front.lobby.expect(names)
+
+    def ebb(self, patience: float) -> int:
+        """From now on every answer is the last one of its connection. Visitors who have been idle for `patience`
+        seconds are let go; how many are not, or are just coming in."""
+        return self._front.ebb(patience) + len(self.crowds.handshakes) if self._front is not None else 0
 
     def close(self) -> None:
         """Let idle visitors go."""

@@ -108,6 +108,11 @@ class PublicName:
                 error = refused
         raise error or Refused("the agent is not connected", code="agent-away")
 
+    @property
+    def live(self) -> bool:
+        """Whether streams can be opened now."""
+        return any(holding.holder.live for holding in self.holdings)
+
     def status(self) -> NameStatus:
         """How it is now."""
         return NameStatus(name=self.name, kind=self.kind, urls=self.urls, agents=len(self.holdings))

@@ -7,7 +7,7 @@ over when the holder no longer answers, or shares it when both asked for that.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from diglett.errors import Refused
 from diglett.gateway.publicname import Holding, NameContext, PublicName
@@ -32,6 +32,11 @@ class Registry:
     def away(self, name: str) -> float | None:
         """When its last holder left, in the clock's seconds; None if it was never held, or long ago."""
         return self._gone.get(name)
+
+    def missed(self, names: Iterable[str]) -> None:
+        """These were held by somebody whose place we take."""
+        now = self._context.plane.clock.seconds()
+        self._gone.update((name, now) for name in list(names)[:REMEMBERED])
 
     @property
     def passesThrough(self) -> bool:

@@ -7,12 +7,13 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -27,6 +28,7 @@ from diglett.gateway.ingress.proxied import behindProxy
 from diglett.gateway.publicname import NameContext
 from diglett.gateway.registry import Registry
 from diglett.gateway.session import SessionContext
+from diglett.gateway.succession import Names, Succession, isShared
 from diglett.guarding import GuardedAuthenticator
 from diglett.interfaces import PluginContext
 from diglett.link.arrival import Arrival
@@ -50,6 +52,10 @@ RELOAD = 30.0
 """Seconds between looks at the certificate files."""
 DRAIN_LIMIT = 30.0
 """Seconds that running streams have to finish when the gateway stops."""
+LAST_CALL = 1.0
+"""Seconds, before it accepts no more and again afterwards, in which visitors may ask once more."""
+EBB = 0.02
+"""Seconds between looks at who has."""
 
 
 AdminSite = Callable[[Callable[[], GatewayStatus]], Any]
@@ -79,6 +85,7 @@ class GatewayService(Service):
         self._started = 0.0
         self._starting: Deferred[None] | None = None
         self._reload: LoopingCall | None = None
+        self._succession: Succession | None = None
 
     # ---- start ---------------------------------------------------------------------------------------------------
 
@@ -105,11 +112,34 @@ class GatewayService(Service):
         plane = self._plane = makePlane(self._reactor)
         await authenticator.start(self._recheck)
         self._authenticator = authenticator
+        if not isShared(config.listen):
+            await self._startPublishing(publisher)
+        await self._listen(plane, authenticator, publisher, credentials, authority, state)
+        if self._succession is not None:
+            # The proxies' and stores' entries are our predecessor's until it has let go of them.
+            names = await self._succession.turn(self._waitForTurn)
+            await self._startPublishing(publisher)
+            self._succeed(names)
+
+    async def _startPublishing(self, publisher: Publisher) -> None:
         await publisher.start()
         self._publisher = publisher
-        await self._listen(plane, authenticator, publisher, credentials, authority)
 
-    async def _listen(self, plane: Any, authenticator: Any, publisher: Any, credentials: Any, authority: Any) -> None:
+    def _waitForTurn(self) -> None:
+        self._announce("diglett-server: another gateway serves these sockets; this one will when that one stops")
+
+    def _succeed(self, names: Names) -> None:
+        """Our turn has come."""
+        assert self._registry is not None and self._fronts is not None
+        self._registry.missed(name for name, kind in names if kind == "http")
+        self._fronts.expect(name for name, kind in names if kind != "tcp")
+        for listener in self._listeners:
+            listener.resume()
+        log.info("serving; the agents of {count} names are expected", count=len(names))
+
+    async def _listen(
+        self, plane: Any, authenticator: Any, publisher: Any, credentials: Any, authority: Any, state: Path
+    ) -> None:
         config = self._config
         agentContexts = ServerContexts(
             credentials,
@@ -144,6 +174,9 @@ class GatewayService(Service):
             agents.accepted(channel, agentContexts.connection)
 
         listener = await self._accept(config.listen, "listen", accepted)
+        if isShared(config.listen):
+            self._succession = Succession(self._reactor, state, listener.address())
+            listener.pause()
         self.agentPort = portOf(listener)
         for description, option, accept in fronts.start(registry, agents):
             fronts.listening(option, await self._accept(description, option, accept))
@@ -193,6 +226,8 @@ class GatewayService(Service):
         except Exception as error:
             raise UsageError(f"--{option} {description}: cannot listen: {_why(error)}") from error
         self._listeners.append(listener)
+        if self._succession is not None:
+            listener.pause()
         return listener
 
     def _notStarted(self, failure: Any) -> None:
@@ -220,19 +255,36 @@ class GatewayService(Service):
             self._starting.cancel()
         if self._reload is not None and self._reload.running:
             self._reload.stop()
-        listeners, self._listeners = self._listeners, []
-        for listener in listeners:
-            await maybeDeferred(listener.close)
+        await self._ebb()
+        for listener in self._listeners:
+            if self._succession is not None:
+                listener.pause()  # whoever waits is the next one's
+            else:
+                await maybeDeferred(listener.close)
+        await self._ebb()
         if self._fronts is not None:
             self._fronts.close()
-        if self._agents is not None:
-            await self._agents.drain(DRAIN_LIMIT)
+        names = [(public.name, public.kind) for public in self._registry or ()]
+        drained = self._agents.drain(DRAIN_LIMIT) if self._agents is not None else succeed(None)
         if self._publisher is not None:
-            await self._publisher.stop()
+            await self._publisher.stop()  # all names have been released
+        if self._succession is not None:
+            for listener in self._listeners:
+                await maybeDeferred(listener.close)
+            self._succession.leave(names)
+        await drained
         if self._authenticator is not None:
             await maybeDeferred(self._authenticator.stop)
         if self._plane is not None:
             await self._plane.close()
+
+
+    async def _ebb(self) -> None:
+        """Whoever has just had an answer may be asking again: let them, for a moment, and tell them to connect anew."""
+        clock = self._reactor
+        end = clock.seconds() + LAST_CALL
+        while self._fronts is not None and self._fronts.ebb(LAST_CALL) and clock.seconds() < end:
+            await deferLater(clock, EBB, lambda: None)
 
 
 class _AdminPort:
@@ -245,7 +297,11 @@ class _AdminPort:
         return self._port.socket.getsockname()
 
     def pause(self) -> None:
-        """It stays open to the end, so that stopping can be watched."""
+        """Leave those who come to another process."""
+        self._port.stopReading()
+
+    def resume(self) -> None:
+        self._port.startReading()
 
     def close(self) -> Any:
         return self._port.stopListening()

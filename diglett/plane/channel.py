@@ -72,8 +72,11 @@ class Listener(Protocol):
     def pause(self) -> None:
         """Stop accepting; what waits in the kernel's queue stays there."""
 
+    def resume(self) -> None:
+        """Accept again."""
+
     def close(self) -> Any:
-        """Stop listening; may answer later."""
+        """Stop listening, after accepting those who are waiting already; may answer later."""
 
 
 class Plane(Protocol):

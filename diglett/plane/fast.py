@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
-from twisted.internet.defer import Deferred, fail
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.endpoints import AdoptedStreamServerEndpoint, serverFromString
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
@@ -43,8 +43,14 @@ class FastPlane:
             port.stopReading()
             return _Taken(port, self.listenOn(socket.socket(fileno=os.dup(port.fileno())), accepted))
 
-        listening: Deferred[Any] = serverFromString(self.clock, description).listen(_Silent())
-        return listening.addCallback(takeOver)
+        endpoint = serverFromString(self.clock, description)
+        if isinstance(endpoint, AdoptedStreamServerEndpoint):
+            # Its socket may be other processes' too. Twisted would remove a Unix socket's path in the end.
+            listening = socket.socket(fileno=endpoint.fileno)
+            listening.set_inheritable(False)
+            return succeed(self.listenOn(listening, accepted))
+        opening: Deferred[Any] = endpoint.listen(_Silent())
+        return opening.addCallback(takeOver)
 
     def listenOn(self, listening: socket.socket, accepted: Callable[[Channel], None]) -> Acceptor:
         return Acceptor(self._poller, listening, accepted)
@@ -101,6 +107,9 @@ class _Taken:
 
     def pause(self) -> None:
         self._acceptor.pause()
+
+    def resume(self) -> None:
+        self._acceptor.resume()
 
     def close(self) -> Any:
         self._acceptor.close()

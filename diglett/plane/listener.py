@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from diglett.hushed import Hushed
 from diglett.plane.channel import Channel
 from diglett.plane.poller import Poller
 from diglett.plane.readiness import IN
@@ -43,17 +44,24 @@ class Acceptor:
         self._socket = listening
         self._accepted = accepted
         self._paused = False
+        self._hushed = Hushed(log, poller.seconds)
         poller.watch(self, IN)
 
     def readable(self) -> None:
-        for _ in range(PER_TURN):
+        self._accept(PER_TURN)
+
+    def _accept(self, most: int) -> None:
+        for _ in range(most):
             try:
                 connection, peer = self._socket.accept()
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
                 if error.errno in _EXHAUSTED:
-                    log.warn("cannot accept connections now ({why}); trying again", why=os.strerror(error.errno or 0))
+                    self._hushed.warn(
+                        "exhausted", "cannot accept connections now ({why}); trying again",
+                        why=os.strerror(error.errno or 0),
+                    )  # fmt: skip
                     self._poller.watch(self, 0)
                     self._poller.linger(PAUSE, self._resume)
                     return
@@ -77,13 +85,20 @@ class Acceptor:
         if self.fd != -1:
             self._poller.watch(self, 0)
 
+    def resume(self) -> None:
+        self._paused = False
+        self._resume()
+
     def close(self) -> None:
+        if self.fd != -1 and not self._paused:
+            self._accept(BACKLOG)  # else the kernel resets them, who believe that they are connected
+        self.drop()
+
+    def drop(self) -> None:
         if self.fd != -1:
             self._poller.forget(self)
             self.fd = -1
             self._socket.close()
-
-    drop = close
 
     def address(self) -> Any:
         return self._socket.getsockname()

@@ -167,6 +167,10 @@ class _Port:
         pause = getattr(self._port, "stopReading", None) or self._port.pauseProducing
         pause()
 
+    def resume(self) -> None:
+        resume = getattr(self._port, "startReading", None) or self._port.resumeProducing
+        resume()
+
     def close(self) -> Deferred[Any]:
         return maybeDeferred(self._port.stopListening)
 

@@ -224,6 +224,9 @@ class MemoryListener:
     def pause(self) -> None:
         self.paused = True
 
+    def resume(self) -> None:
+        self.paused = False
+
     def close(self) -> None:
         if self._plane.listeners.get(keyOf(self._address)) is self:
             del self._plane.listeners[keyOf(self._address)]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from diglett.errors import Refused
 from diglett.gateway.crowd import Crowd
 from diglett.gateway.ingress.http import HttpVisitor
+from diglett.gateway.ingress.lobby import Lobby
 from diglett.gateway.publicname import PublicName
 from diglett.gateway.registry import Registry
 from diglett.plane.channel import Channel
@@ -33,11 +35,19 @@ class HttpFront:
         self._crowd = crowd
         self._visitors: dict[HttpVisitor, Any] = {}
         self._timer: Any = None
+        self.lobby = Lobby(clock, registry)
 
     def visit(self, channel: Channel, secure: bool = False, serverName: str | None = None) -> None:
         """A visitor's connection, plain or with TLS done."""
         if not self._crowd.admit(channel, channel.peer):
             return
+        if secure or self.lobby.open:  # over TLS it has waited before
+            self._serve(channel, secure, serverName)
+        else:
+            leave = partial(self._crowd.leave, channel.peer)
+            self.lobby.keep(channel, None, lambda: self._serve(channel, secure, serverName), leave)
+
+    def _serve(self, channel: Channel, secure: bool, serverName: str | None) -> None:
         if self._timer is None:
             self.now = self._clock.seconds()
             self._timer = self._clock.callLater(SWEEP, self._sweep)
@@ -62,11 +72,20 @@ class HttpFront:
             visitor.expired()
         self._timer = self._clock.callLater(SWEEP, self._sweep) if self._visitors else None
 
-    def close(self) -> None:
-        """The gateway stops: whoever is being served is served to the end, the others are let go."""
+    def ebb(self, patience: float = 0.0) -> int:
+        """The gateway stops: whoever is being served is served to the end, the others are let go.
+
+        Except, for now, those who had their last answer, or came, less than `patience` seconds ago: a request may be on
+        its way. How many these are.
+        """
         self.draining = True
-        for visitor in list(self._visitors):
-            visitor.drain()
+        self.now = self._clock.seconds()
+        return sum([visitor.drain(patience) for visitor in list(self._visitors)])
+
+    def close(self) -> None:
+        """The gateway stops: only whoever is being served stays."""
+        self.ebb()
+        self.lobby.close()
 
     def route(self, host: str | None, serverName: str | None) -> PublicName:
         """The name that a request's Host stands for.

@@ -58,7 +58,7 @@ class HttpVisitor:
         self._reader = RequestReader()
         self._exchange: Exchange | None = None
         self._upstream: Upstream | None = None
-        self._idleSince = 0.0
+        self._idleSince = front.now
         self._advancing = False
         self._more = False
         self._raw = False
@@ -163,10 +163,12 @@ class HttpVisitor:
         else:
             self._refuse(BadRequest(408, "the request did not come in time"))
 
-    def drain(self) -> None:
-        """The gateway stops: this connection takes no further request."""
-        if self._exchange is None:
+    def drain(self, patience: float) -> bool:
+        """The gateway stops: leave between requests. True: not yet, one may be on its way for `patience` seconds."""
+        waits = self._exchange is None
+        if waits and (not patience or not self._reader.pending and self.front.now - self._idleSince >= patience):
             self._leave()
+        return waits and not self._closing
 
     # ---- requests ------------------------------------------------------------------------------------------------
 

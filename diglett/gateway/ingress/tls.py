@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from OpenSSL import SSL
@@ -43,7 +44,7 @@ class TlsFront:
         """A connection."""
         if not self._crowds.handshakes.admit(channel, channel.peer):
             return
-        if self._registry.passesThrough:
+        if self._registry.passesThrough or not self._front.lobby.open:
             _Peek(self, channel)
         else:
             self.terminate(channel)
@@ -79,9 +80,14 @@ class TlsFront:
 
     def choose(self, channel: Channel, hello: ClientHello | None, received: bytes) -> None:
         """The first bytes have been seen; they are passed on to wherever the connection goes."""
+        agent = hello is not None and ALPN in hello.protocols
         name = self._front.nameOf(hello.serverName) if hello is not None and hello.serverName else ""
+        if not agent and self._front.lobby.expects(name):
+            go, gone = partial(self.choose, channel, hello, received), partial(self.leave, channel)
+            self._front.lobby.keep(channel, name, go, gone)
+            return
         public = self._registry.find(name) if name else None
-        if public is None or public.kind != "tls" or (hello is not None and ALPN in hello.protocols):
+        if public is None or public.kind != "tls" or agent:
             self.terminate(channel, received)
             return
         self.leave(channel)
