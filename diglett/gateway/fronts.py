@@ -65,6 +65,11 @@ class Fronts:
         seconds are let go; how many are not, or are just coming in."""
         return self._front.ebb(patience) + len(self.crowds.handshakes) if self._front is not None else 0
 
+    @property
+    def ports(self) -> list[str]:
+        """Which there are, and where: `https 8443`."""
+        return [f"{scheme} {port}" for scheme, port in self._ports.items()]
+
     def close(self) -> None:
         """Let idle visitors go."""
         if self._front is not None:

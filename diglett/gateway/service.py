@@ -188,6 +188,15 @@ class GatewayService(Service):
         self._reload.start(RELOAD, now=False)
         for line in banner(config, listener, fronts, admin, agentContexts.fingerprint, authority, authenticator):
             self._announce(line)
+        log.debug(
+            "{domain} is served",
+            event="started",
+            version=__version__,
+            domain=config.domain,
+            agents=self.agentPort or config.listen,
+            fronts=fronts.ports,
+            fingerprint=agentContexts.fingerprint,
+        )
 
     async def _accept(self, description: str, option: str, accepted: Callable[[Channel], None]) -> Listener:
         """Listen; `haproxy:` before an endpoint means, as in Twisted, that a PROXY protocol header comes first."""
@@ -234,7 +243,7 @@ class GatewayService(Service):
         if not self.running:
             failure = Failure(CancelledError())
         elif failure.check(DiglettError):
-            log.error("the gateway cannot start: {error}", error=failure.value)
+            log.error("the gateway cannot start: {reason}", event="start-failed", reason=str(failure.value))
         else:
             log.failure("the gateway cannot start", failure=failure)
         self.started.errback(failure)
@@ -311,9 +320,13 @@ def _reloadCertificates(contexts: Sequence[ServerContexts]) -> None:
     for each in contexts:
         try:
             if each.reload():
-                log.info("the certificates have changed and were read anew")
+                log.info("the certificates have changed and were read anew", event="certificates-read")
         except DiglettError as error:
-            log.error("the changed certificates cannot be used, the old ones stay: {error}", error=error)
+            log.error(
+                "the changed certificates cannot be used, the old ones stay: {reason}",
+                event="certificates-unusable",
+                reason=str(error),
+            )
 
 
 def _why(error: Exception) -> str:
@@ -335,7 +348,7 @@ def makeGateway(config: GatewayConfig, admin: AdminSite | None = None) -> Servic
 
     _arrivals(config)
     clock: Any = reactor
-    service = GatewayService(reactor, config, _printLine, admin)
+    service = GatewayService(reactor, config, _logLine if config.logFormat == "json" else _printLine, admin)
 
     def giveUp(failure: Any) -> None:
         if failure.check(CancelledError):
@@ -370,7 +383,13 @@ def _printLine(line: str) -> None:
     if _hasOutput():
         print(line, file=sys.__stdout__, flush=True)
     else:
-        log.info("{line}", line=re.sub(r"\bdig_\S+", "(not logged; see the state folder)", line))
+        _logLine(line)
+
+
+def _logLine(line: str) -> None:
+    """Into the log, without a token that it may hold."""
+    line = re.sub(r"\bdig_\S+", "(not logged; see the state folder)", line)
+    log.info("{line}", event="notice", line=line.strip())
 
 
 def _hasOutput() -> bool:

@@ -59,7 +59,8 @@ class TlsFront:
             self.leave(channel)
             if error is not None:
                 why = describe(error) if isinstance(error, SSL.Error) else reasonOf(error)
-                log.debug("{visitor}: TLS failed: {why}", visitor=formatAddress(channel.peer), why=why)
+                peer = formatAddress(channel.peer)
+                log.debug("{peer}: TLS failed: {reason}", event="visitor-tls-failed", peer=peer, reason=why)
                 channel.close()
             elif connection.get_alpn_proto_negotiated() == ALPN:
                 self._agents.secured(tls)
