@@ -35,6 +35,7 @@ class Options(usage.Options):
         ["auth", None, None, "who may connect with which names, NAME:ARGUMENT (tokens)"],
         ["bind", None, None, "address of the listening ports of names (127.0.0.1)"],
         ["admin", None, None, "endpoint of admin API, metrics and dashboard (none)"],
+        ["log-format", None, None, "of the lines in the log, text or json (text)"],
         ["config", None, None, "TOML file with the names of these options"],
     ]
 
@@ -117,7 +118,12 @@ def makeService(options: Options) -> IService:
     from diglett.gateway.service import makeGateway
 
     try:
-        return makeGateway(options.config, _admin)
+        service = makeGateway(options.config, _admin)
+        if options.config.logFormat == "json":
+            from diglett.twistdlog import loggedAsJson
+
+            service = loggedAsJson(service, options.parent)
+        return service
     except DiglettError as error:
         _giveUp(str(error), 2 if isinstance(error, UsageError) else 1)
 

@@ -29,7 +29,7 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "admin": ({"admin"}, {"values"}),
     "inspector": ({"inspector"}, {"values"}),
     "roots": (
-        {"__main__", "api", "arguments", "cli", "demo", "server", "tap", "testing"},
+        {"__main__", "api", "arguments", "cli", "demo", "server", "tap", "testing", "twistdlog"},
         {"values", "wire", "http", "peek", "trust", "plane", "link", "plugging", "agent", "gateway",
          "auth", "registrar", "admin", "inspector"},
     ),

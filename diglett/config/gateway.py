@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from typing import Any, Union
+from typing import Any, Literal, Union
 
 from attrs import frozen
 
@@ -30,6 +30,7 @@ SETTINGS: dict[str, Kind] = {
     "trusted-proxy": "texts",
     "proxy-protocol": "flag",
     "reserved": "texts",
+    "log-format": "text",
 }
 """What the gateway's configuration file may hold."""
 
@@ -59,6 +60,7 @@ class GatewayConfig:
     trustedProxies: tuple[Network, ...] = ()
     proxyProtocol: bool = False
     reserved: frozenset[str] = RESERVED
+    logFormat: Literal["text", "json"] = "text"
     configFile: str | None = None
 
 
@@ -137,6 +139,13 @@ def _reserved(texts: tuple[str, ...], key: str) -> frozenset[str]:
     return frozenset() if names == ["none"] else reservedNames(names)
 
 
+def _logFormat(text: str, key: str) -> str:
+    """Take one of the forms that lines of the log can have."""
+    if text not in ("text", "json"):
+        raise UsageError(f"{key} {text!r} is none of text, json")
+    return text
+
+
 def _pairs(certificates: tuple[str, ...], keys: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Pair each certificate with its key, in the order in which they were given."""
     if len(certificates) != len(keys):
@@ -160,4 +169,5 @@ _CONVERTERS: dict[str, tuple[str, Any]] = {
     "trusted-proxy": ("trustedProxies", _networks),
     "proxy-protocol": ("proxyProtocol", _plain),
     "reserved": ("reserved", _reserved),
+    "log-format": ("logFormat", _logFormat),
 }
