@@ -1,4 +1,4 @@
-"""A TCP service that is asked for bytes or counts those it gets; prints its port.
+"""A TCP service that is asked for bytes or counts those it gets; prints its port, which may be given.
 
 The first line says what to do: `down SIZE` and that many bytes come, `up` and everything until the end is read. Either
 way the SHA-256 of all bytes is said at the end: by the visitor, who knows the same bytes, or in a last line.
@@ -10,6 +10,7 @@ import hashlib
 import random
 import socketserver
 import struct
+import sys
 from collections.abc import Iterator
 
 BLOCK = 1_048_576
@@ -52,9 +53,10 @@ class _Handler(socketserver.StreamRequestHandler):
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 1024
+    allow_reuse_address = True
 
 
 if __name__ == "__main__":
-    with _Server(("127.0.0.1", 0), _Handler) as server:
+    with _Server(("127.0.0.1", int(sys.argv[1]) if sys.argv[1:] else 0), _Handler) as server:
         print(f"port {server.server_address[1]}", flush=True)
         server.serve_forever()

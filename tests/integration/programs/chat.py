@@ -1,7 +1,8 @@
-"""A WebSocket server that says everything again, and a page that talks to it; prints its port."""
+"""A WebSocket server that says everything again, and a page that talks to it; prints its port, which may be given."""
 
 from __future__ import annotations
 
+import sys
 from http import HTTPStatus
 from typing import Any
 
@@ -49,7 +50,8 @@ def chat(connection: ServerConnection) -> None:
 
 def main() -> None:
     """Serve until ended."""
-    with serve(chat, "127.0.0.1", 0, process_request=page, max_size=16 << 20, compression=None) as server:
+    chosen = int(sys.argv[1]) if sys.argv[1:] else 0
+    with serve(chat, "127.0.0.1", chosen, process_request=page, max_size=16 << 20, compression=None) as server:
         port: Any = server.socket.getsockname()[1]
         print(f"port {port}", flush=True)
         server.serve_forever()

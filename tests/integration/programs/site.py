@@ -1,4 +1,4 @@
-"""A Python site, run as `site.py waitress` or `site.py wsgiref`; prints its port."""
+"""A Python site, run as `site.py waitress` or `site.py wsgiref`, and perhaps a port; prints its port."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from tests.integration.programs.bulk import blocks
 
 Environ = dict[str, Any]
 
@@ -51,6 +53,12 @@ def stream(environ: Environ) -> tuple[str, Iterable[bytes]]:
     return "text/plain", (b"line %d\n" % number for number in range(1000))
 
 
+def bulk(environ: Environ) -> tuple[str, Iterable[bytes]]:
+    """A body of known length and bytes: the query is `SIZE,SEED`."""
+    size, seed = map(int, environ["QUERY_STRING"].split(","))
+    return "application/octet-stream", list(blocks(size, seed))
+
+
 def events(environ: Environ) -> tuple[str, Iterable[bytes]]:
     """Server-sent events with the time they were sent at, each sent when the one before was acknowledged."""
 
@@ -73,6 +81,7 @@ PAGES: dict[str, Callable[[Environ], tuple[str, Iterable[bytes]]]] = {
     "/": hello,
     "/echo": echo,
     "/stream": stream,
+    "/bulk": bulk,
     "/events": events,
     "/acknowledge": acknowledge,
 }
@@ -97,7 +106,7 @@ class _Quiet(WSGIRequestHandler):
         """Nobody reads it."""
 
 
-def main(server: str) -> None:
+def main(server: str, port: int = 0) -> None:
     """Serve until ended."""
     if server == "waitress":
         import waitress
@@ -105,7 +114,7 @@ def main(server: str) -> None:
         running = waitress.create_server(
             site,
             host="127.0.0.1",
-            port=0,
+            port=port,
             threads=8,
             backlog=1024,
             connection_limit=1000,
@@ -116,10 +125,10 @@ def main(server: str) -> None:
         print(f"port {running.effective_port}", flush=True)
         running.run()
     else:
-        with make_server("127.0.0.1", 0, site, handler_class=_Quiet) as single:
+        with make_server("127.0.0.1", port, site, handler_class=_Quiet) as single:
             print(f"port {single.server_port}", flush=True)
             single.serve_forever()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], *map(int, sys.argv[2:]))

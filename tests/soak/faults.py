@@ -1,0 +1,194 @@
+"""What happens to a cell, one fault at a time, and how long it takes until everything is served again."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable
+
+from tests.soak.house import KINDS, Cell, Part
+from tests.soak.record import Record, Strike
+from tests.soak.visits import Visitor, request, send, talk
+
+LIMIT = 90.0
+"""Seconds after which something has not come back. A link that is noticed to be dead after 30 s is among it."""
+
+Fault = Callable[["Faults", float], Iterable[str]]
+"""Does it, holds it for so many seconds and ends it; the names that it may have hit."""
+
+
+class Faults:
+    """Strikes a cell until it is over. `scale` shortens everything, for short runs."""
+
+    def __init__(self, cell: Cell, record: Record, faults: dict[str, Fault], seed: int, scale: float) -> None:
+        self.cell = cell
+        self.record = record
+        self.random = random.Random(seed)
+        self.scale = scale
+        self._faults = faults
+        self._probe = Visitor(cell, record, seed, 0)
+
+    def run(self) -> None:
+        """All kinds of faults in an order that chance chooses anew each time, the short ones four times as often."""
+        coming: list[str] = []
+        kinds = [name for name in sorted(self._faults) for _ in range(1 if name in LONG else 4)]
+        while self.cell.pause(self.random.uniform(2, 8) * self.scale):
+            coming = coming or self.random.sample(kinds, len(kinds))
+            self.strike(coming.pop())
+
+    def strike(self, name: str) -> None:
+        """One fault, and what comes after it."""
+        at = self.record.now()
+        hold = self.random.uniform(0, 5) * self.scale
+        if name in LONG:
+            hold = 35 + hold
+        try:
+            hit = list(self._faults[name](self, hold))
+            ended = self.record.now()
+            back = self.back(hit)
+            if back is None:
+                self.cell.trouble(f"after {name}: {', '.join(hit)} did not come back within {LIMIT:.0f} s")
+        except Exception as error:
+            self.cell.trouble(f"{name}: {type(error).__name__}: {error}")
+            raise
+        self.record.strike(Strike(self.cell.name, name, round(at, 1), round(ended - at, 1), back and round(back, 2)))
+
+    def back(self, names: Iterable[str]) -> float | None:
+        """Seconds until each of these names is served; None when one is not."""
+        began = time.monotonic()
+        for name in names:
+            while not self.served(name):
+                if time.monotonic() - began > LIMIT:
+                    return None
+                time.sleep(0.05)
+        return time.monotonic() - began
+
+    def served(self, name: str) -> bool:
+        """Whether a name answers now."""
+        try:
+            PROBES[name](self._probe)
+        except Exception:
+            return False
+        return True
+
+    def agent(self) -> Part:
+        """One of them."""
+        return self.cell.agents[self.random.choice(sorted(KINDS))]
+
+    def backend(self) -> Part:
+        """One of them."""
+        return self.cell.backends[self.random.choice(sorted(KINDS))]
+
+
+PROBES: dict[str, Callable[[Visitor], object]] = {
+    "site": lambda visitor: request(visitor, 1),
+    "chat": lambda visitor: talk(visitor, 1, 100, 0),
+    "bulk": lambda visitor: send(visitor, 100, 0, 0),
+}
+
+
+def _kind(agent: Part) -> str:
+    return agent.name.removeprefix("agent ")
+
+
+def agentKilled(faults: Faults, hold: float) -> Iterable[str]:
+    """SIGKILL, and a new one."""
+    agent = faults.agent()
+    agent.kill()
+    faults.cell.pause(hold)
+    agent.start()
+    return [_kind(agent)]
+
+
+def agentStopped(faults: Faults, hold: float) -> Iterable[str]:
+    """SIGTERM, and a new one."""
+    agent = faults.agent()
+    agent.stop()
+    faults.cell.pause(hold)
+    agent.start()
+    return [_kind(agent)]
+
+
+def agentFrozen(faults: Faults, hold: float) -> Iterable[str]:
+    """SIGSTOP, and on."""
+    agent = faults.agent()
+    agent.freeze()
+    faults.cell.pause(hold)
+    agent.thaw()
+    return [_kind(agent)]
+
+
+def gatewayKilled(faults: Faults, hold: float) -> Iterable[str]:
+    """SIGKILL, and a new one."""
+    faults.cell.gateway.kill()
+    faults.cell.pause(hold)
+    faults.cell.startGateway()
+    return KINDS
+
+
+def gatewayStopped(faults: Faults, hold: float) -> Iterable[str]:
+    """SIGTERM, which lets running streams finish, and a new one."""
+    faults.cell.gateway.stop()
+    faults.cell.pause(hold)
+    faults.cell.startGateway()
+    return KINDS
+
+
+def gatewayFrozen(faults: Faults, hold: float) -> Iterable[str]:
+    """SIGSTOP, and on."""
+    faults.cell.gateway.freeze()
+    faults.cell.pause(hold)
+    faults.cell.gateway.thaw()
+    return KINDS
+
+
+def linksCut(faults: Faults, hold: float) -> Iterable[str]:
+    """Every link is reset."""
+    faults.cell.relay.cut()
+    return KINDS
+
+
+def linksSilent(faults: Faults, hold: float) -> Iterable[str]:
+    """Nothing comes through any more, and nobody is told."""
+    faults.cell.relay.freeze()
+    faults.cell.pause(hold)
+    faults.cell.relay.thaw()
+    return KINDS
+
+
+def backendKilled(faults: Faults, hold: float) -> Iterable[str]:
+    """SIGKILL, and a new one at the same port."""
+    backend = faults.backend()
+    backend.kill()
+    faults.cell.pause(hold)
+    backend.start().waitFor("^port ")
+    return [backend.name]
+
+
+STEADY: dict[str, Fault] = {
+    "links cut": linksCut,
+    "links silent": linksSilent,
+    "links silent for long": linksSilent,
+    "backend killed": backendKilled,
+}
+"""What happens where no process of ours is touched."""
+
+STRUCK: dict[str, Fault] = {
+    **STEADY,
+    "agent killed": agentKilled,
+    "agent stopped": agentStopped,
+    "agent frozen": agentFrozen,
+    "agent frozen for long": agentFrozen,
+    "gateway killed": gatewayKilled,
+    "gateway stopped": gatewayStopped,
+    "gateway frozen": gatewayFrozen,
+    "gateway frozen for long": gatewayFrozen,
+}
+
+LONG = {name for name in STRUCK if name.endswith("for long")}
+"""Held for longer than the 30 s after which a silent link is given up."""
+
+
+def shortened(faults: dict[str, Fault]) -> dict[str, Fault]:
+    """Without those that take long."""
+    return {name: fault for name, fault in faults.items() if name not in LONG}
