@@ -13,6 +13,9 @@ from tests.soak.visits import Visitor, request, send, talk
 LIMIT = 90.0
 """Seconds after which something has not come back. A link that is noticed to be dead after 30 s is among it."""
 
+SLOW = 5.0
+"""Seconds after which it is worth a look at the logs."""
+
 Fault = Callable[["Faults", float], Iterable[str]]
 """Does it, holds it for so many seconds and ends it; the names that it may have hit."""
 
@@ -51,7 +54,13 @@ class Faults:
         except Exception as error:
             self.cell.trouble(f"{name}: {type(error).__name__}: {error}")
             raise
-        self.record.strike(Strike(self.cell.name, name, round(at, 1), round(ended - at, 1), back and round(back, 2)))
+        self.record.strike(
+            Strike(self.cell.name, name, tuple(hit), round(at, 1), round(ended - at, 1), back and round(back, 2))
+        )
+        if back is None or back > SLOW:
+            parts = [self.cell.gateway, *(self.cell.agents[each] for each in hit)]
+            said = "\n".join(str(part.program)[-3000:] for part in parts)
+            print(f"{self.cell.name}: {name} of {', '.join(hit)} at {at:.1f} s: back after {back} s\n{said}", flush=True)
 
     def back(self, names: Iterable[str]) -> float | None:
         """Seconds until each of these names is served; None when one is not."""

@@ -89,8 +89,7 @@ class Cell:
         state = self.folder / "state"
         ports = [freePort() for _ in range(4)]
         listen = [f"tcp:{port}:interface=127.0.0.1" for port in ports]
-        words = ["--listen", "--https", "--http", "--admin"]
-        options = [word for pair in zip(words, listen) for word in pair]
+        options = ["--listen", listen[0], "--https", listen[1], "--http", listen[2], "--admin", listen[3]]
         self._admin = f"http://127.0.0.1:{ports[3]}/"
         self.gateway = Part(self, "gateway", ["-c", SERVER, *options], True, state)
         self.house = Gateway(self.gateway.program, state, "localhost")

@@ -37,10 +37,11 @@ def measure(part: Part) -> Sample | None:
 
 @frozen
 class Strike:
-    """A fault: when (seconds), what, how long it was held, and seconds from its end until all was served again."""
+    """A fault: what, the names it hit, when (seconds), how long it was held, and seconds from its end until all was served again."""
 
     cell: str
     fault: str
+    hit: tuple[str, ...]
     at: float
     held: float
     back: float | None
