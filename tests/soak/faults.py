@@ -60,7 +60,7 @@ class Faults:
         if back is None or back > SLOW:
             parts = [self.cell.gateway, *(self.cell.agents[each] for each in hit)]
             said = "\n".join(str(part.program)[-3000:] for part in parts)
-            print(f"{self.cell.name}: {name} of {', '.join(hit)} at {at:.1f} s: back after {back} s\n{said}", flush=True)
+            print(f"{self.cell.name}: {name} ({', '.join(hit)}) at {at:.1f} s: back after {back} s\n{said}", flush=True)
 
     def back(self, names: Iterable[str]) -> float | None:
         """Seconds until each of these names is served; None when one is not."""

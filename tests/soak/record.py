@@ -37,7 +37,7 @@ def measure(part: Part) -> Sample | None:
 
 @frozen
 class Strike:
-    """A fault: what, the names it hit, when (seconds), how long it was held, and seconds from its end until all was served again."""
+    """A fault and the names it hit; seconds: when, how long it was held, from its end until all was served again."""
 
     cell: str
     fault: str
