@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from OpenSSL import SSL
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -33,6 +33,16 @@ class Backend(Protocol):
     def accept(self, mux: Mux, stream: Stream, opening: Opening) -> Endpoint:
         """A visitor has come; answers at once, connects as long as it takes."""
 
+    def reach(self) -> Deferred[Channel]:
+        """A connection as a visitor would get it, paused.
+
+        Fails with OSError, or with a DiglettError about TLS; cancelling ends the attempt.
+        """
+
+
+class TLSFailed(DiglettError):
+    """The backend was reached, and TLS with it failed."""
+
 
 class DialledBackend:
     """A service at an address: a TCP or Unix socket."""
@@ -42,9 +52,13 @@ class DialledBackend:
         self._target = target
         self._hushed = Hushed(log, plane.clock.seconds)
 
+    def reach(self) -> Deferred[Channel]:
+        connecting: Deferred[Channel] = self._plane.connect(self._target, CONNECT_TIMEOUT)
+        return connecting
+
     def accept(self, mux: Mux, stream: Stream, opening: Opening) -> Endpoint:
         pending = PendingSplice(mux, stream)
-        connecting = self._plane.connect(self._target, CONNECT_TIMEOUT)
+        connecting = self.reach()
         pending.connecting(connecting.cancel)
         connecting.addCallbacks(self._connected, self._failed, callbackArgs=(pending,), errbackArgs=(pending,))
         connecting.addErrback(lambda failure: log.failure("a bug in reaching the backend", failure=failure))
@@ -57,10 +71,17 @@ class DialledBackend:
         if failure.check(CancelledError):
             return
         error = failure.value
-        reason = Reason.BACKEND_TIMEOUT if isinstance(error, TimeoutError) else Reason.BACKEND_UNREACHABLE
         why = reasonOf(error)
-        self._hushed.warn(why, "the backend {target} cannot be reached: {why}", target=self._target, why=why)
+        if isinstance(error, TLSFailed):
+            self._tell("TLS with the backend {target} failed: {reason}", str(error))
+            pending.failed(Reason.BACKEND_TLS, str(error))
+            return
+        reason = Reason.BACKEND_TIMEOUT if isinstance(error, TimeoutError) else Reason.BACKEND_UNREACHABLE
+        self._tell("the backend {target} cannot be reached: {reason}", why)
         pending.failed(reason, why)  # where it is, is nobody's business at the gateway
+
+    def _tell(self, format: str, why: str) -> None:
+        self._hushed.warn(why, format, event="backend-failed", target=str(self._target), reason=why)
 
 
 class TLSBackend(DialledBackend):
@@ -70,33 +91,35 @@ class TLSBackend(DialledBackend):
         super().__init__(plane, target)
         self._trust = trust
 
-    def _connected(self, channel: Channel, pending: PendingSplice) -> None:
+    def reach(self) -> Deferred[Channel]:
+        return super().reach().addCallback(self._secure)
+
+    def _secure(self, channel: Channel) -> Deferred[Channel]:
         connection = self._trust.connection()
         tls = self._plane.tls(channel, connection)
 
-        def giveUp(why: str) -> None:
+        def stop(done: object = None) -> None:
             cancel()
             tls.abort()
-            self._hushed.warn(why, "TLS with the backend {target} failed: {why}", target=self._target, why=why)
-            pending.failed(Reason.BACKEND_TLS, why)
 
-        def secured(error: Exception | None) -> None:
+        def giveUp(why: str) -> None:
+            stop()
+            secured.errback(TLSFailed(why))
+
+        def shaken(error: Exception | None) -> None:
             if error is None:
                 try:
                     self._trust.verify(connection)
                 except DiglettError as refused:
                     giveUp(str(refused))
-                    return
-                cancel()
-                pending.connected(tls)
+                else:
+                    cancel()
+                    secured.callback(tls)
                 return
             explained = self._trust.explain(error) if isinstance(error, SSL.Error) else None
             giveUp(str(explained or (describe(error) if isinstance(error, SSL.Error) else reasonOf(error))))
 
-        def stop() -> None:
-            cancel()
-            tls.abort()
-
+        secured: Deferred[Channel] = Deferred(stop)
         cancel = timer(self._plane.clock, TLS_TIMEOUT, lambda: giveUp("no answer in time"))
-        pending.connecting(stop)
-        tls.handshake(secured)
+        tls.handshake(shaken)
+        return secured

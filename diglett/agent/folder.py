@@ -8,14 +8,14 @@ import socket
 import tempfile
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
 from diglett.agent.backend import DialledBackend
 from diglett.hushed import Hushed
 from diglett.link.splice import PendingSplice
-from diglett.plane.channel import Target
+from diglett.plane.channel import Channel, Target
 from diglett.wire.frames import Reason
 from diglett.wire.mux import Mux
 from diglett.wire.opening import Opening
@@ -49,6 +49,14 @@ class FolderBackend:
             pending.failed(Reason.BACKEND_UNREACHABLE, "the folder cannot be served")
             return pending
         return server.backend.accept(mux, stream, opening)
+
+    def reach(self) -> Deferred[Channel]:
+        """A connection to the folder's server."""
+        try:
+            os.scandir(self._path).close()
+            return self._running().backend.reach()
+        except (OSError, CannotListenError) as error:
+            return fail(error)
 
     def stop(self) -> Deferred[None]:
         """Accept no more, and leave nothing behind. Fires when the socket is closed."""

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from diglett import __version__
 from diglett.agent.backend import Backend
 from diglett.agent.connecting import newConnecting
+from diglett.agent.lookout import Lookout
 from diglett.agent.retry import RetryPolicy
 from diglett.errors import DiglettError, LinkLost, Refused
 from diglett.link.dialling import Dialling, Trust
@@ -24,7 +25,7 @@ from diglett.plane.channel import Target
 from diglett.plane.limits import settle
 from diglett.wire.frames import Reason
 from diglett.wire.handshake.agent import Outcome
-from diglett.wire.messages import Hello, Login, Register
+from diglett.wire.messages import Hello, Login, Register, Registered
 from diglett.wire.opening import Opening
 from diglett.wire.stream import Endpoint, Stream
 from diglett.wire.windows import WINDOW_START
@@ -97,6 +98,42 @@ class AgentService(Service):
         self._stopped = False
         self._error: DiglettError | None = None
         self._cancelDrain: Callable[[], None] | None = None
+        self.lookout = Lookout(plane.clock)
+        self.registered: Sequence[Registered] = ()
+        """What the gateway said of our names when it was last reached, in the order of `tunnels`."""
+        self.streamsTotal = 0
+        """Visitors so far."""
+        self._carried = (0, 0)
+        """Bytes received and sent by links that are over."""
+
+    # ---- how it is -----------------------------------------------------------------------------------------------
+
+    @property
+    def link(self) -> Link | None:
+        """The link that visitors come by, while there is one."""
+        return self._link
+
+    @property
+    def tunnels(self) -> Sequence[Tunnel]:
+        """What it was asked to publish."""
+        return self._tunnels
+
+    @property
+    def streams(self) -> int:
+        """Live streams, those of links that were left behind included."""
+        return sum(len(link.mux.streams) for link in self._links())
+
+    @property
+    def carried(self) -> tuple[int, int]:
+        """Bytes of frames received and sent so far."""
+        links = self._links()
+        return (
+            self._carried[0] + sum(link.received for link in links),
+            self._carried[1] + sum(link.sent for link in links),
+        )
+
+    def _links(self) -> list[Link]:
+        return [*([self._link] if self._link is not None else []), *self._old]
 
     # ---- the service ---------------------------------------------------------------------------------------------
 
@@ -116,9 +153,8 @@ class AgentService(Service):
 
     def abandon(self) -> None:
         """Asked to stop twice: do not wait for running streams."""
-        for link in [self._link, *self._old]:
-            if link is not None:
-                link.close()
+        for link in self._links():
+            link.close()
 
     # ---- what the machine makes happen ---------------------------------------------------------------------------
 
@@ -145,6 +181,7 @@ class AgentService(Service):
     def _established(self, result: tuple[Link, Outcome]) -> None:
         link, outcome = result
         self._link = link
+        self.registered = outcome.registered
         lines = [
             (registered.urls[0] if registered.urls else registered.name, tunnel.shown)
             for registered, tunnel in zip(outcome.registered, self._tunnels)
@@ -222,7 +259,14 @@ class AgentService(Service):
         if not 0 <= number < len(self._tunnels):
             link.mux.close(stream, Reason.BACKEND_UNREACHABLE, "no such registration")
             return _Nobody()
-        return self._tunnels[number].backend.accept(link.mux, stream, opening)
+        self.streamsTotal += 1
+        tunnel = self._tunnels[number]
+        # Who does not speak first would be looked at until the end of time: ports of their own are not looked at.
+        if self.lookout.expects and tunnel.register.type != "tcp":
+            return self.lookout.accept(
+                link.mux, stream, lambda: tunnel.backend.accept(link.mux, stream, opening)
+            )
+        return tunnel.backend.accept(link.mux, stream, opening)
 
     def draining(self, link: Link) -> None:
         """The gateway goes away: another one may answer, while this link's streams run out."""
@@ -233,6 +277,7 @@ class AgentService(Service):
         link.close()
 
     def lost(self, link: Link, error: DiglettError) -> None:
+        self._carried = (self._carried[0] + link.received, self._carried[1] + link.sent)
         if link is not self._link:
             self._old.discard(link)
             self._policy.lost()  # as like as not the gateway restarts just now
