@@ -19,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from diglett.auth.commands import main as tokenMain
 
         return tokenMain(words[1:])
+    _nameSockets()
     from twisted.scripts import twistd
 
     options = twistd.ServerOptions()
@@ -26,3 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.parseOptions([*ours, "diglett-server", *words])
     twistd.runApp(options)
     return 0
+
+
+def _nameSockets() -> None:
+    """
+    Give listening sockets that were passed without names the one that they have then by sd_listen_fds(3).
+
+    Twisted looks once, when it is imported, and ignores those without.
+    """
+    count = os.environ.get("LISTEN_FDS", "")
+    if count.isdigit() and "LISTEN_FDNAMES" not in os.environ:
+        os.environ["LISTEN_FDNAMES"] = ":".join(["unknown"] * int(count))

@@ -270,6 +270,30 @@ class StoppingTests(ServiceTestCase):
         self.assertTrue(bytes(visitor.received).endswith(b"\r\n\r\nok"))
         self.successResultOf(stopped)
 
+    def test_askingAgain(self) -> None:
+        """Who had an answer a moment ago may be asking again: that is answered, and is the last answer."""
+        self.started()
+        backends = Backends(self.plane, 9_000)
+        self.agent()
+        first, second = self.visit(), self.visit()
+        backends.say(0, OK)
+        backends.say(1, OK)
+        stopped = self.gateway.stopService()
+        self.plane.advance(0.5)
+        third = self.visit()  # listening goes on meanwhile
+        backends.say(2, OK)
+        first.send(GET)
+        self.plane.pump()
+        backends.say(0, OK)
+        self.assertTrue(first.closed)
+        self.assertIn(b"\r\nConnection: close\r\n", bytes(first.received)[len(OK) :])
+        self.assertTrue(third.closed)
+        self.assertFalse(second.closed)
+        self.plane.advance(0.6)
+        self.plane.advance(0.1)
+        self.assertTrue(second.closed)
+        self.successResultOf(stopped)
+
     def test_limit(self) -> None:
         """It does not wait for ever."""
         self.started()

@@ -73,7 +73,7 @@ class RollingRestartTests(RollingTestCase):
     """A new gateway is started, then the old one is asked to stop."""
 
     def test_underLoad(self) -> None:
-        """Of fifty visitors who ask all the time, over http and https, none misses an answer, through three gateways."""
+        """Of fifty visitors who ask all the time, over http and https, none misses an answer through three gateways."""
         gateway = self.activated()
         agent = self.agent(gateway, "-n", "example", nginx(self))
         agent.waitFor("^https://")

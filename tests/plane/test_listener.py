@@ -6,6 +6,8 @@ import errno
 import socket
 from typing import Any
 
+from twisted.logger import formatEvent, globalLogPublisher
+
 from diglett.plane.listener import PAUSE, PER_TURN, Acceptor
 from diglett.plane.sockets import SocketChannel
 from tests.plane.test_sockets import PollerTestCase
@@ -34,6 +36,14 @@ class AcceptorTests(PollerTestCase):
         listening = socket.create_server(("127.0.0.1", 0))
         self.stubborn = StubbornSocket(listening, errors or [])
         self.accepted: list[SocketChannel] = []
+        self.said: list[str] = []
+
+        def hear(event: Any) -> None:
+            if event.get("log_namespace") == "diglett.plane.listener":
+                self.said.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(hear)
+        self.addCleanup(globalLogPublisher.removeObserver, hear)
         acceptor = Acceptor(self.poller, self.stubborn, self.accepted.append)  # type: ignore[arg-type]
         self.address = acceptor.address()
         return acceptor
@@ -88,6 +98,40 @@ class AcceptorTests(PollerTestCase):
         self.turn()
         self.assertEqual(len(self.accepted), PER_TURN + 10)
         self.assertLessEqual(seen[0], PER_TURN)
+
+    def test_lastOnes(self) -> None:
+        """Who is connected already when it is closed is accepted: the kernel would reset them."""
+        acceptor = self.acceptor()
+        for _ in range(PER_TURN + 10):
+            self.connect()
+        acceptor.close()
+        self.assertEqual(len(self.accepted), PER_TURN + 10)
+        self.assertRaises(ConnectionRefusedError, self.connect)
+
+    def test_resumed(self) -> None:
+        """Paused, it leaves those who come to others, also when it is closed; resumed, it takes them."""
+        acceptor = self.acceptor()
+        acceptor.pause()
+        self.connect()
+        self.turn()
+        self.assertEqual(self.accepted, [])
+        acceptor.resume()
+        self.turn()
+        self.assertEqual(len(self.accepted), 1)
+        acceptor.pause()
+        self.connect()
+        acceptor.close()
+        self.assertEqual(len(self.accepted), 1)
+
+    def test_exhaustedForLong(self) -> None:
+        """Descriptors that are missing for a minute are complained of once, not twice a second."""
+        self.acceptor([errno.EMFILE] * 100)
+        self.connect()
+        for _ in range(100):
+            self.turn()
+            self.reactor.advance(PAUSE)
+        self.assertEqual([line for line in self.said if "cannot accept" in line], self.said)
+        self.assertEqual(len(self.said), 1)
 
     def test_closed(self) -> None:
         """Closing twice is fine, and nobody is accepted any more."""

@@ -27,6 +27,7 @@ class Lobby:
         self._names = names
         self._expected: set[str] = set()
         self._until = 0.0
+        self._timer: Any = None
         self._waiting: dict[_Waiting, None] = {}
 
     def __len__(self) -> int:
@@ -39,7 +40,7 @@ class Lobby:
         self._expected.update(names)
         self._until = self._clock.seconds() + PATIENCE
         if self._expected and not began:
-            self._clock.callLater(LOOK, self._look)
+            self._timer = self._clock.callLater(LOOK, self._look)
 
     @property
     def open(self) -> bool:
@@ -56,8 +57,10 @@ class Lobby:
 
     def close(self) -> None:
         """Nobody is expected any more: everybody goes on."""
-        self._expected.clear()
-        self._letGo()
+        if self._expected:
+            self._timer.cancel()
+            self._expected.clear()
+            self._letGo()
 
     def leave(self, waiting: _Waiting) -> None:
         """This one is gone."""
@@ -72,7 +75,7 @@ class Lobby:
             self._expected.clear()
         self._letGo()
         if self._expected:
-            self._clock.callLater(LOOK, self._look)
+            self._timer = self._clock.callLater(LOOK, self._look)
 
     def _letGo(self) -> None:
         for waiting in [each for each in self._waiting if not self.expects(each.name)]:
