@@ -36,12 +36,16 @@ class Tools:
     @classmethod
     def build(cls, folder: Path) -> Tools:
         """Compile into folder; about half a second. Missing when there is no compiler."""
-        compiler = find("cc")
-        made = {}
-        for name, more in (("backend", ()), ("load", ()), ("line", ()), ("visitor", ("-shared", "-fPIC"))):
-            made[name] = folder / name
-            command = [compiler, "-O2", "-w", *more, "-o", str(made[name]), str(SOURCES / f"{name}.c")]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise Missing(f"{name}.c does not compile here: {done.stderr.strip()}")
-        return cls(**made)
+        shared = ("-shared", "-fPIC")
+        names = {"backend": (), "load": (), "line": (), "visitor": shared}
+        return cls(**{name: compiled(name, folder, *more) for name, more in names.items()})
+
+
+def compiled(name: str, folder: Path, *more: str) -> Path:
+    """One of our programs, compiled into folder with these options. Missing when it cannot be."""
+    made = folder / name
+    command = [find("cc"), "-O2", "-w", *more, "-o", str(made), str(SOURCES / f"{name}.c")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Missing(f"{name}.c does not compile here: {done.stderr.strip()}")
+    return made
