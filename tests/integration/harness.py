@@ -31,7 +31,15 @@ TROUBLE = re.compile(r"Traceback|Unhandled|a bug |Warning: unclosed")
 class Program:
     """A process. `out` and `err` are what it has written so far."""
 
-    def __init__(self, words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        files: Sequence[int] = (),
+        commands: bool = False,
+    ) -> None:
+        """`files` are descriptors that it inherits; with `commands` it is told things on its stdin."""
         self.words = words
         self.out = ""
         self.err = ""
@@ -41,9 +49,10 @@ class Program:
             words,
             cwd=folder,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if commands else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            pass_fds=files,
             start_new_session=True,
         )
         self._readers = [
@@ -86,6 +95,12 @@ class Program:
         self._asked = self._asked or number in (signal.SIGINT, signal.SIGTERM)
         self._process.send_signal(number)
 
+    def tell(self, line: str) -> None:
+        """Write a line to its stdin."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line.encode() + b"\n")
+        self._process.stdin.flush()
+
     def ended(self, limit: float = LIMIT) -> int:
         """Wait for its end; the exit status. Nothing that it started may still run."""
         try:
@@ -112,6 +127,14 @@ class Program:
         self._process.wait(LIMIT)
         for reader in self._readers:
             reader.join(LIMIT)
+        if self._process.stdin is not None:
+            try:
+                self._process.stdin.close()
+            except BrokenPipeError:
+                pass
+
+    def heard(self, name: str, text: str) -> None:
+        """It has just written this to `out` or `err`; for those who want to know when."""
 
     def _alone(self) -> None:
         try:
@@ -124,6 +147,7 @@ class Program:
         with pipe:
             while data := os.read(pipe.fileno(), 65_536):
                 text = data.decode("utf-8", "replace")
+                self.heard(name, text)
                 with self._news:
                     setattr(self, name, (getattr(self, name) + text)[-1_000_000:])
                     self._news.notify_all()
