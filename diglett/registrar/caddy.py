@@ -33,14 +33,17 @@ _LOOK = 5.0
 def create(argument: str, context: PluginContext) -> Caddy:
     """`ADMIN[,server=NAME][,probe=URL]...`, where ADMIN is `HOST:PORT` or, as in Caddy, `unix//run/caddy.sock`."""
     admin, options = splitArgument(argument, dict.fromkeys((*routing.OPTIONS, "server")))
+    host = "127.0.0.1"
     if admin.startswith("unix/"):
         base, agent = "http://localhost", _socketAgent(context.reactor, admin[len("unix/") :])
     else:
         base, agent = "http://" + re.sub(r"\Ahttp://|/\Z", "", admin or "localhost:2019"), None
         if not re.match(r"http://[^/:@]+:\d+\Z|http://\[[0-9a-f:]+\]:\d+\Z", base):
             raise UsageError(f"caddy: {admin!r} is neither HOST:PORT nor unix//PATH")
+        host = base[len("http://") :].rpartition(":")[0]
     fetcher = Fetcher(context.reactor, timeout=10.0, limit=4 * 1024 * 1024, agent=agent)
-    return Caddy(base, fetcher, single(options, "server", ""), Routing.parse(options, context), context)
+    way = Routing.parse(options, context, guess={})
+    return Caddy(base, host, fetcher, single(options, "server", ""), way, context)
 
 
 @implementer(IRegistrar)
@@ -52,8 +55,11 @@ class Caddy:
     of all the other routes from it.
     """
 
-    def __init__(self, base: str, fetcher: Fetcher, server: str, way: Routing, context: PluginContext) -> None:
+    def __init__(
+        self, base: str, host: str, fetcher: Fetcher, server: str, way: Routing, context: PluginContext
+    ) -> None:
         self._base = base
+        self._host = host
         self._fetcher = fetcher
         self._server = server
         self._way = way
@@ -69,6 +75,7 @@ class Caddy:
         try:
             await self._table.write()
             self._server = await self._chooseServer()
+            self._way.announce("Caddy")
         except UsageError:
             raise
         except Exception as error:
@@ -134,22 +141,33 @@ class Caddy:
         return {"@id": self._id, "handle": [{"handler": "subroute", "routes": routes}]}
 
     async def _chooseServer(self) -> str:
-        """The server that was named, or else the only one; it must be there."""
+        """The server that was named, or else the only one; it must be there, and tells where it listens."""
         answer = await self._fetcher.fetch("GET", self._base + "/config/apps/http/servers")
         self._expect(answer, 200)
         servers = answer.json()
         names = sorted(servers) if isinstance(servers, dict) else []
-        if self._server in names:
-            return self._server
-        if self._server or len(names) != 1:
+        if (self._server and self._server not in names) or (not self._server and len(names) != 1):
             there = ", ".join(names) or "none"
             raise UsageError(f"caddy: say with ,server=NAME in which of Caddy's HTTP servers: there are {there}")
-        return str(names[0])
+        name = str(self._server or names[0])
+        self._way.learn({"http": doorsOf(servers[name], self._host)})
+        return name
 
     def _expect(self, answer: Answer, *good: int) -> None:
         if answer.status not in good:
             reason = answer.body.decode("utf-8", "replace").strip()[:300]
             raise FetchFailed(f"Caddy answered {answer.status}: {reason}")
+
+
+def doorsOf(server: Any, host: str) -> list[str]:
+    """Where one of Caddy's servers listens; `host` is where Caddy itself is."""
+    doors = []
+    for place in (server.get("listen") or [] if isinstance(server, dict) else ()):
+        found = re.match(r"(?:tcp[46]?/)?(\[[0-9a-f:.]+\]|[A-Za-z0-9.-]*):(\d+)(?:-\d+)?\Z", str(place))
+        if found is not None:
+            name, port = found.groups()
+            doors.append(f"//{host if name in ('', '0.0.0.0', '[::]') else name}:{port}")
+    return doors
 
 
 def _socketAgent(reactor: Any, path: str) -> Agent:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 
 _LOOK = 5.0
 _ANSWER = 16 * 1024 * 1024
+_DOORS = 8
+"""Listening ports that are tried."""
+_MODES = (("http", "http"), ("tls", "tcp"))
+"""Kinds of tunnels, and the mode of the frontends that route them."""
 _BATCH = 50
 """Commands in one line: HAProxy reads 16 KiB of it."""
 
@@ -38,6 +44,7 @@ def create(argument: str, context: PluginContext) -> HaProxy:
     if colon and port.isdigit() and "/" not in where:
         endpoint: Any = HostnameEndpoint(context.reactor, host.strip("[]"), int(port), timeout=5)
     elif where:
+        host = "127.0.0.1"
         endpoint = UNIXClientEndpoint(context.reactor, where, timeout=5)
     else:
         raise UsageError("haproxy needs its stats socket: haproxy:/run/haproxy/admin.sock,map=FILE")
@@ -48,7 +55,8 @@ def create(argument: str, context: PluginContext) -> HaProxy:
     for path in maps.values():
         if not path.isprintable() or set(path) & set(" ;\\"):
             raise UsageError(f"haproxy: the path {path!r} cannot be said to HAProxy")
-    return HaProxy(Runtime(endpoint, context.reactor), maps, Routing.parse(options, context), context)
+    way = Routing.parse(options, context, guess={})
+    return HaProxy(Runtime(endpoint, context.reactor), host, maps, way, context)
 
 
 class HaProxyFailed(DiglettError):
@@ -83,6 +91,15 @@ class Runtime:
             elif words:
                 raise HaProxyFailed(f"HAProxy answered about {path}: {line}")
         return found
+
+    async def ports(self) -> dict[str, list[int]]:
+        """Where its frontends listen, by their mode (`http` or `tcp`); nothing if this HAProxy does not say."""
+        frontends = csv.DictReader((await self.say("show stat -1 1 -1")).splitlines())
+        modes = {row["# pxname"]: row.get("mode", "") for row in frontends if "# pxname" in row}
+        ports: dict[str, set[int]] = {}
+        for name, port in re.findall(r" l\.st=RDY fe=(\S+) fam=ipv[46] lport=(\d+)", await self.say("show fd")):
+            ports.setdefault(modes.get(name, ""), set()).add(int(port))
+        return {mode: sorted(found)[:_DOORS] for mode, found in ports.items()}
 
     async def change(self, path: str, old: Mapping[str, str], new: Mapping[str, str]) -> None:
         """Make a map that has `old` have `new`; what is the same is not touched."""
@@ -127,8 +144,11 @@ class _Talk(Protocol):
 class HaProxy:
     """Keeps maps of names and ports, which are ours alone: in HAProxy's memory, and in its file for the next reload."""
 
-    def __init__(self, runtime: Runtime, maps: Mapping[str, str], way: Routing, context: PluginContext) -> None:
+    def __init__(
+        self, runtime: Runtime, host: str, maps: Mapping[str, str], way: Routing, context: PluginContext
+    ) -> None:
         self._runtime = runtime
+        self._host = host
         self._maps = maps
         self._way = way
         self._log = context.log
@@ -141,6 +161,7 @@ class HaProxy:
         """Remove what a crashed predecessor left; if HAProxy is not there yet, do so when it comes."""
         try:
             await self._table.write()
+            self._way.announce("HAProxy")
         except OSError as error:
             raise UsageError(f"haproxy: cannot write {error.filename}: {error.strerror}") from None
         except HaProxyFailed as error:
@@ -179,6 +200,9 @@ class HaProxy:
             there = self._there.pop(kind, None)
             if there is None:
                 there = await self._runtime.entries(path)
+                ports = await self._runtime.ports()
+                doors = {kind: [f"//{self._host}:{port}" for port in ports.get(mode, ())] for kind, mode in _MODES}
+                self._way.learn(doors)
             await self._runtime.change(path, there, wanted)
             self._there[kind] = wanted
 

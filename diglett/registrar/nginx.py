@@ -37,7 +37,8 @@ def create(argument: str, context: PluginContext) -> Nginx:
     if sni:
         maps["tls"] = Path(sni).expanduser()
     commands = [splitCommand(text) for text in options.get("reload", _RELOAD) if text != "none"]
-    return Nginx(maps, commands, Routing.parse(options, context), context)
+    way = Routing.parse(options, context, guess={"http": routing.FRONT})
+    return Nginx(maps, commands, way, context)
 
 
 @implementer(IRegistrar)
@@ -62,6 +63,7 @@ class Nginx:
             raise UsageError(f"nginx: cannot write {error.filename}: {error.strerror}") from None
         if left:
             await self._table.write()
+        self._way.announce("nginx")
 
     def stop(self) -> None:
         """Nothing is left to do: every name was withdrawn."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
 from OpenSSL import SSL
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IHandshakeListener, IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -24,77 +25,135 @@ if TYPE_CHECKING:
     from diglett.interfaces import Registration
 
 _VISIT = 2.0
-"""Seconds one visit may take."""
+"""Seconds that connecting may take, and that a visit has at least."""
+
+_NAMED = 3
+"""Doors that are named in a message."""
 
 
 @frozen
-class Probe:
-    """Visits the proxy's front door at `where`, again and again for at most `timeout` seconds."""
+class Door:
+    """A place to knock at: with TLS, without, or (None) in both ways."""
 
-    reactor: Any
     where: str
-    tls: bool
-    timeout: float
-    door: IStreamClientEndpoint = field(repr=False)
+    tls: bool | None
+    endpoint: IStreamClientEndpoint = field(repr=False)
 
     @classmethod
-    def parse(cls, target: str, reactor: Any, timeout: float) -> Probe:
-        """From `https://HOST:PORT` or `http://HOST:PORT`, where the proxy can be reached from here."""
+    def parse(cls, target: str, reactor: Any) -> Door:
+        """From `https://HOST:PORT`, `http://HOST:PORT`, or `//HOST:PORT` if it is not known which."""
         try:
             parts = urlsplit(target)
             host, port = parts.hostname, parts.port
         except ValueError:
             host = None
-        if host is None or parts.scheme not in ("http", "https") or parts.path not in ("", "/"):
-            raise UsageError(f"probe={target} must be like https://127.0.0.1:443, the proxy's front door")
-        tls = parts.scheme == "https"
-        door = HostnameEndpoint(reactor, host, port or (443 if tls else 80), timeout=_VISIT)
-        return cls(reactor, target, tls, timeout, door)
+        if host is None or parts.scheme not in ("http", "https", "") or parts.path not in ("", "/"):
+            raise UsageError(f"{target} must be like https://127.0.0.1:443, the proxy's front door")
+        tls = {"https": True, "http": False, "": None}[parts.scheme]
+        endpoint = HostnameEndpoint(reactor, host, port or (80 if tls is False else 443), timeout=_VISIT)
+        return cls(target.lstrip("/"), tls, endpoint)
 
-    async def confirm(self, registration: Registration, reached: Deferred[None]) -> None:
+
+@frozen
+class Probe:
+    """Visits the proxy at its doors, again and again for at most `timeout` seconds.
+
+    `sure` is whether these are the doors. If not, and nobody is there at the first
+    visit, they are somewhere else, and nothing can be proven.
+    """
+
+    reactor: Any
+    timeout: float
+    doors: tuple[Door, ...]
+    sure: bool = True
+
+    @property
+    def where(self) -> str:
+        """The doors, for people."""
+        more = len(self.doors) - _NAMED
+        named = " or ".join(door.where for door in self.doors[:_NAMED])
+        return named + (f" or {more} more" if more > 0 else "")
+
+    async def confirm(self, registration: Registration, reached: Deferred[None]) -> bool:
         """Return once `reached` fired, as visits to the name should make it do; `Refused` when it did not in time.
 
         It must have been asked for before the name was published: a proxy that
-        has a connection from an earlier visitor uses that one again.
+        has a connection from an earlier visitor uses that one again. False if
+        nobody is at home at doors that are not sure.
         """
         end = self.reactor.seconds() + self.timeout
         pause = 0.02
+        connected = self.sure
         while True:
-            outcome: Deferred[str | None] = Deferred()
+            outcome: Deferred[list[_Visit] | None] = Deferred()
             reached.addCallback(_settle, outcome)
-            visit = ask(lambda: self._visit(registration), _VISIT, self.reactor)
-            visit.addErrback(_reason).addCallback(_settle, outcome)
+            visits = self._visitAll(registration, max(_VISIT, end - self.reactor.seconds()))
+            visits.addCallback(_settle, outcome)
             try:
                 said = await outcome
             finally:
-                visit.cancel()
+                visits.cancel()
             if said is None or reached.called:
-                return
+                return True
+            connected = connected or any(visit.connected for visit in said)
+            if not connected:
+                return False
             if self.reactor.seconds() + pause > end:
                 break
             await deferLater(self.reactor, pause)
             pause = min(pause * 2, 0.5)
+        hint = "" if self.sure else "; if its front door is elsewhere, tell the gateway by probe=URL"
         raise Refused(
             f"the proxy at {self.where} did not route {registration.fqdn} to the gateway "
-            f"within {self.timeout:g} s: {said}",
+            f"within {self.timeout:g} s: {_summary(said)}{hint}",
             code="not-routed",
         )
 
-    async def _visit(self, registration: Registration) -> str:
-        """What came of one visit, in a few words."""
-        tls = self.tls or registration.kind == "tls"
-        door = wrapClientTLS(_AnyCertificate(registration.fqdn), self.door) if tls else self.door
+    def _visitAll(self, registration: Registration, limit: float) -> Deferred[list[_Visit]]:
+        """All doors at once."""
+        visits = []
+        for door in self.doors:
+            both = door.tls is None and registration.kind != "tls"
+            for tls in (True, False) if both else (door.tls is not False or registration.kind == "tls",):
+                visits.append(_Visit(registration, door, tls))
+        made = gatherResults([ask(visit.make, limit, self.reactor).addErrback(visit.failed) for visit in visits])
+        return made.addCallback(lambda _: visits)
+
+
+class _Visit:
+    """One visit; afterwards `said` is what came of it, in a few words."""
+
+    def __init__(self, registration: Registration, door: Door, tls: bool) -> None:
+        self.connected = False
+        self.said = ""
+        self.door = door
+        self._registration = registration
+        self._tls = tls
+
+    async def make(self) -> None:
+        """Go there, ask, listen to the first words."""
+        fqdn = self._registration.fqdn
+        door = wrapClientTLS(_AnyCertificate(fqdn), self.door.endpoint) if self._tls else self.door.endpoint
         ended: Deferred[str] = Deferred(lambda _: visitor.leave())
-        visitor: Any = await door.connect(Factory.forProtocol(lambda: _Visitor(registration, ended)))
-        return await ended
+        visitor: Any = await door.connect(Factory.forProtocol(lambda: _Visitor(self._registration, ended)))
+        self.connected = True
+        self.said = await ended
+
+    def failed(self, failure: Failure) -> None:
+        """Something came in between."""
+        self.said = failure.getErrorMessage() or type(failure.value).__name__
 
 
-def _reason(failure: Failure) -> str:
-    return failure.getErrorMessage() or type(failure.value).__name__
+def _summary(visits: Sequence[_Visit]) -> str:
+    """What was heard, first from doors where somebody was."""
+    told = sorted(visits, key=lambda visit: not visit.connected)
+    if len(visits) == 1:
+        return told[0].said
+    return "; ".join(f"{visit.door.where}: {visit.said}" for visit in told[:_NAMED])
 
 
-def _settle(said: str | None, outcome: Deferred[str | None]) -> None:
-    """The first of both counts: what the visitor was told, or (None) the arrival."""
+def _settle(said: list[_Visit] | None, outcome: Deferred[list[_Visit] | None]) -> None:
+    """The first of both counts: what the visitors were told, or (None) the arrival."""
     if not outcome.called:
         outcome.callback(said)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from diglett.errors import UsageError
+from diglett.registrar import routing
 from diglett.registrar.routing import address, single
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ class Routes:
         if tls not in ("yes", "no"):
             raise UsageError("tls is yes or no")
         return cls(tuple(options.get("entrypoint", ["websecure"])), tls == "yes", single(options, "certresolver", ""))
+
+    def doors(self) -> dict[str, str]:
+        """Where Traefik is, if it is where it usually is."""
+        return {"http": routing.FRONT if self.tls else "http://127.0.0.1:80", "tls": routing.FRONT}
 
     def document(self, registrations: Iterable[Registration]) -> dict[str, Any]:
         """The configuration as the file and HTTP providers read it; `{}` for nothing."""

@@ -28,7 +28,9 @@ def create(argument: str, context: PluginContext) -> TraefikFile:
     folder, options = splitArgument(argument, dict.fromkeys((*routing.OPTIONS, *traefik.OPTIONS)))
     if not folder:
         raise UsageError("traefik-file needs the folder Traefik watches: traefik-file:/etc/traefik/dynamic")
-    return TraefikFile(Path(folder).expanduser(), Routes.parse(options), Routing.parse(options, context), context)
+    routes = Routes.parse(options)
+    way = Routing.parse(options, context, guess=routes.doors())
+    return TraefikFile(Path(folder).expanduser(), routes, way, context)
 
 
 @implementer(IRegistrar)
@@ -51,6 +53,7 @@ class TraefikFile:
             self._path.unlink(missing_ok=True)
         except OSError as error:
             raise UsageError(f"traefik-file: cannot write to {self._path.parent}: {error.strerror}") from None
+        self._way.announce("Traefik")
 
     def stop(self) -> None:
         """Nothing is left to do: every name was withdrawn."""

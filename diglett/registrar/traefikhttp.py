@@ -58,11 +58,12 @@ def create(argument: str, context: PluginContext) -> TraefikHttp:
         server = serverFromString(context.reactor, endpoint)
     except (ValueError, TypeError) as error:
         raise UsageError(f"traefik-http: {endpoint!r} is neither a port nor an endpoint: {error}") from None
+    routes = Routes.parse(options)
     return TraefikHttp(
         server,
         secret,
-        Routes.parse(options),
-        Routing.parse(options, context),
+        routes,
+        Routing.parse(options, context, guess=routes.doors()),
         context,
         warmUp=seconds(options, "warmup", 15.0),
         fetchTimeout=seconds(options, "fetch-timeout", 15.0),
@@ -164,6 +165,7 @@ class TraefikHttp:
         except Exception as error:
             self._cool()
             raise UsageError(f"traefik-http: cannot listen: {error}") from None
+        self._way.announce("Traefik")
 
     async def stop(self) -> None:
         """Stop listening: Traefik then keeps what it has, and the next start warms up for it."""

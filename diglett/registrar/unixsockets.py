@@ -43,7 +43,8 @@ def create(argument: str, context: PluginContext) -> UnixSockets:
     mode = single(options, "mode", "660")
     if len(mode) not in (3, 4) or not set(mode) <= set("01234567"):
         raise UsageError(f"unix: mode={mode} must be like 660")
-    return UnixSockets(path, int(mode, 8), single(options, "group", ""), Routing.parse(options, context))
+    way = Routing.parse(options, context, guess={"http": routing.FRONT})
+    return UnixSockets(path, int(mode, 8), single(options, "group", ""), way)
 
 
 @implementer(IRegistrar)
@@ -67,6 +68,7 @@ class UnixSockets:
                 shutil.chown(self._folder / ".", group=self._group)
         except (OSError, LookupError) as error:
             raise UsageError(f"unix: cannot use {self._folder}: {error}") from None
+        self._way.announce("the proxy at the sockets")
 
     def stop(self) -> None:
         """Nothing is left to do: every name was withdrawn."""

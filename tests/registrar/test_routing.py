@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.task import Clock
@@ -13,12 +14,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from diglett.errors import Refused, UsageError
 from diglett.interfaces import PluginContext, Registration
-from diglett.registrar.probing import Probe
+from diglett.registrar.probing import Door, Probe
 from diglett.registrar.routing import Routing
 from diglett.registrar.upkeep import Upkeep
 
 
-class Door:
+class Street:
     """An endpoint whose visitors wait in `visits`, or are refused."""
 
     def __init__(self) -> None:
@@ -44,7 +45,7 @@ class RoutingTestCase(SynchronousTestCase):
         self.events = []
         log = Logger("test", observer=self.events.append)
         self.context = PluginContext(self.clock, Path(self.mktemp()), "gateway.com", "g1", log)
-        self.door = Door()
+        self.door = Street()
         self.waiting = []
         self.registration = Registration("a", "a.gateway.com", "127.0.0.1", 41234, reached=self.whenReached)
         self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
@@ -68,7 +69,13 @@ class RoutingTests(RoutingTestCase):
         return Deferred.fromCoroutine(routing.publish(self.registration, kinds, do, undo))
 
     def withProbe(self) -> Routing:
-        return Routing(self.context, (), Probe(self.clock, "http://proxy", False, 10.0, self.door))
+        return self.routing(sure=True)
+
+    def routing(self, sure: bool, doors: int = 1, tls: bool | None = False) -> Routing:
+        """With a probe at the door; unless it is sure, nobody has asked for it."""
+        places = tuple(Door(f"http://proxy{number or ''}", tls, self.door) for number in range(doors))
+        settled = frozenset(("http", "tls")) if sure else frozenset()
+        return Routing(self.context, (), probes={"http": Probe(self.clock, 10.0, places, sure)}, settled=settled)
 
     def test_urls(self) -> None:
         """The lease has the URLs that were asked for, `https` unless others were, or none."""
@@ -167,6 +174,107 @@ class RoutingTests(RoutingTestCase):
         for _ in range(120):
             self.clock.advance(0.1)
         self.failureResultOf(publishing, Refused)
+
+    def test_guessed(self) -> None:
+        """Who answers at a guessed door must route; the reason says that it was a guess."""
+        publishing = self.publish(self.routing(sure=False))
+        for _ in range(30):
+            for visitor in self.door.visits:
+                if visitor.transport.connected:
+                    visitor.dataReceived(b"HTTP/1.1 404 Not Found\r\n\r\n")
+            self.clock.advance(0.5)
+        failure = self.failureResultOf(publishing, Refused)
+        self.assertIn("if its front door is elsewhere, tell the gateway by probe=URL", str(failure.value))
+
+    def test_guessedWrong(self) -> None:
+        """If nobody is at a guessed door nothing can be proven: that is told to the operator, once."""
+        self.door.refuses = True
+        way = self.routing(sure=False)
+        for _ in range(2):
+            self.successResultOf(self.publish(way))
+        [event] = self.events
+        self.assertIn("without proof: nobody listens at http://proxy;", formatEvent(event))
+        self.assertIn(",probe=URL", formatEvent(event))
+        self.door.refuses = False
+        publishing = self.publish(way)
+        self.reach()
+        self.successResultOf(publishing)
+        self.assertEqual(self.waiting, [])
+
+    def test_diesWhileProving(self) -> None:
+        """A guessed door that is closed after it was opened once is not a wrong guess."""
+        publishing = self.publish(self.routing(sure=False))
+        self.door.visits[0].transport.loseConnection()
+        self.door.refuses = True
+        for _ in range(30):
+            self.clock.advance(0.5)
+        self.failureResultOf(publishing, Refused)
+
+    def test_doors(self) -> None:
+        """All doors are tried at once, with and without TLS if that is not known; one arrival is enough."""
+        publishing = self.publish(self.routing(sure=False, doors=2, tls=None))
+        self.assertEqual(len(self.door.visits), 4)
+        asked = sum(b"HEAD / HTTP/1.1" in visitor.transport.value() for visitor in self.door.visits[1::2])
+        self.assertEqual(asked, 2)
+        self.reach()
+        self.successResultOf(publishing)
+
+    def test_severalReasons(self) -> None:
+        """Of several doors each says why not."""
+        publishing = self.publish(self.routing(sure=True, doors=2))
+        for _ in range(30):
+            for number, visitor in enumerate(self.door.visits):
+                if visitor.transport.connected:
+                    visitor.dataReceived(b"HTTP/1.1 40%d No\r\n\r\n" % (number % 2))
+            self.clock.advance(0.5)
+        text = str(self.failureResultOf(publishing, Refused).value)
+        self.assertIn("the proxy at http://proxy or http://proxy1 did not route", text)
+        self.assertIn("http://proxy: the answer was HTTP/1.1 400 No; http://proxy1: the answer was HTTP/1.1 401", text)
+
+    def test_options(self) -> None:
+        """What the operator says of a kind counts; of the others the registrar may guess, and learn better."""
+        guess = {"http": "https://127.0.0.1:443"}
+        for options, doors in (
+            ({}, {"http": ("//h:2", False)}),
+            ({"probe": ["https://x:1"]}, {"http": ("https://x:1", True), "tls": ("https://x:1", True)}),
+            ({"probe": ["none"]}, {}),
+            ({"probe": ["none"], "tls-probe": ["https://x:1"]}, {"tls": ("https://x:1", True)}),
+            ({"tls-probe": ["none"]}, {"http": ("//h:2", False)}),
+        ):
+            way = Routing.parse(options, self.context, guess=guess)
+            way.learn({"http": ["//h:2"]})
+            where = {"//h:2": "h:2"}
+            self.assertEqual(
+                {kind: (probe.where, probe.sure) for kind, probe in way.probes.items()},
+                {kind: (where.get(target, target), sure) for kind, (target, sure) in doors.items()},
+            )
+
+    def test_announced(self) -> None:
+        """One line at the start tells what is visited unasked, or that nothing is."""
+        for options, guess, text in (
+            ({}, {"http": "https://127.0.0.1:443"}, "through https://127.0.0.1:443 arrives"),
+            ({}, {}, "without proof"),
+            ({"probe": ["none"]}, {"http": "https://127.0.0.1:443"}, ""),
+            ({"probe": ["https://x"]}, {}, ""),
+            ({}, None, ""),
+        ):
+            self.events.clear()
+            Routing.parse(options, self.context, guess=guess).announce("Traefik")
+            said = "".join(map(formatEvent, self.events))
+            self.assertIn(text, said)
+            self.assertEqual(bool(said), bool(text))
+
+    def test_otherKinds(self) -> None:
+        """A `tcp` name is not visited at a door that all share, and no doubt is told of it."""
+        self.registration = evolve(self.registration, kind="tcp")
+        self.successResultOf(self.publish(self.routing(sure=False), kinds=("tcp",)))
+        self.assertEqual((self.door.visits, self.events, self.waiting), ([], [], []))
+
+    def test_unknownDoor(self) -> None:
+        """A `tls` name is published without proof, and with a warning, where nobody knows the door of those."""
+        self.registration = evolve(self.registration, kind="tls")
+        self.successResultOf(self.publish(self.routing(sure=False), kinds=("tls",)))
+        self.assertIn(",tls-probe=URL", formatEvent(self.events[0]))
 
     def test_cancelledWhileProving(self) -> None:
         """The agent leaves: nothing is left, neither visit nor question."""

@@ -17,9 +17,10 @@ from diglett.extensions import openRegistrars
 from diglett.gateway.service import DRAIN_LIMIT
 from diglett.interfaces import IRegistrar, PluginContext
 from diglett.publishing import Publication, Publisher
+from diglett.registrar import routing
 from diglett.registrar.probing import _AnyCertificate
 from tests.integration.backends import Backend, WebSocketClient
-from tests.integration.components import LIMIT, ComponentTestCase, reactor
+from tests.integration.components import LIMIT, ComponentTestCase, freePort, reactor
 
 DOMAIN = "gateway.test"
 
@@ -31,6 +32,8 @@ class RegistrarTestCase(ComponentTestCase):
         super().setUp()
         self.events: list[Any] = []
         self.log = Logger("test", observer=self._noted)
+        # Whatever this machine has at the usual port is not the proxy of this test.
+        self.patch(routing, "FRONT", f"https://127.0.0.1:{freePort()}")
         self.certificate()
 
     def _noted(self, event: Any) -> None:

@@ -99,6 +99,26 @@ class CaddyTests(CaddyAdminTestCase):
         self.assertEqual((await self.visit(self.https, "one"))[0], 404)
         self.assertEqual((await self.visit(self.https, "two"))[0], 200)
 
+    async def test_withoutProbe(self) -> None:
+        """Caddy tells where it listens, so a name that it was told to route, and does not, is not called ready."""
+        await self.caddyWithAdmin()
+        publisher = await self.publisher(self.spec)
+        self.assertIn(f"when a visit to it through 127.0.0.1:{self.https} arrives", self.logged())
+        await self.publish(publisher, self.backend("one"))
+        self.assertEqual((await self.visit(self.https, "one"))[0], 200)
+        # Whoever is first answers all; ours is the first that Caddy has from now on, but for this one.
+        first = json.dumps({"handle": [{"handler": "static_response", "status_code": 418}]})
+        status, body = await self.admin(
+            "/config/apps/http/servers/front/routes/0", "--request", "PUT",
+            "--header", "Content-Type: application/json", "--data", first,
+        )  # fmt: skip
+        self.assertEqual(status, 200, body)
+        publishing = publisher.publish(self.backend("two").registration)
+        text = str(await self.assertFailure(publishing, Refused))
+        self.assertIn("did not route two.gateway.test to the gateway within 10 s", text)
+        self.assertIn("the answer was HTTP/1.1 418", text)
+        self.assertEqual((await self.admin("/id/diglett-g1-two.gateway.test"))[0], 404)
+
     async def test_servers(self) -> None:
         """With several HTTP servers one has to be named."""
         await self.caddyWithAdmin()

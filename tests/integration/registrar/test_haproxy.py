@@ -83,6 +83,20 @@ class HaProxyTests(HaProxyTestCase):
         await self.publish(publisher, self.backend("own", kind="tls", context=self.backendTls("own"), proxied=True))
         self.assertEqual(json.loads((await self.visit(self.sni, "own"))[1])["name"], "own")
 
+    async def test_withoutProbe(self) -> None:
+        """HAProxy tells where it listens: there both kinds of names are visited before they are called ready."""
+        await self.haproxy()
+        publisher = await self.publisher(self.spec)
+        self.assertIn(f"through 127.0.0.1:{self.https} arrives", self.logged())
+        await self.publish(publisher, self.backend("one"))
+        await self.publish(publisher, self.backend("own", kind="tls", context=self.backendTls("own")))
+        swapped = f"map={self.folder}/sni.map,sni-map={self.folder}/names.map,probe-timeout=1"
+        wrong = await self.publisher(f"haproxy:{self.short}/admin.sock,{swapped}", gateway="g2")
+        text = str(await self.assertFailure(wrong.publish(self.backend("two").registration), Refused))
+        self.assertIn("did not route two.gateway.test", text)
+        self.assertIn("the answer was HTTP/1.1 404", text)
+        self.assertNotIn("two", (self.folder / "sni.map").read_text())
+
     async def test_many(self) -> None:
         """More names than fit one line of commands come and go together."""
         await self.haproxy()

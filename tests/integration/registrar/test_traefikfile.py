@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from diglett.errors import Refused, UsageError
+from diglett.registrar import routing
 from tests.integration.registrar.traefik import TraefikTestCase
 
 
@@ -87,6 +88,23 @@ class TraefikFileTests(TraefikTestCase):
         self.assertIn("refused", str(error))
         await self.traefik()
         await self.publish(publisher, self.backend("one"))
+
+    async def test_withoutProbe(self) -> None:
+        """Without `probe=` Traefik is visited where it usually is; nobody there is a warning, a wrong answer is not."""
+        (self.folder / "dynamic").mkdir()
+        publisher = await self.publisher(f"traefik-file:{self.folder}/dynamic")
+        self.assertIn(f"through {routing.FRONT} arrives", self.logged())
+        await self.publish(publisher, self.backend("zero"))
+        self.assertIn(f"without proof: nobody listens at {routing.FRONT}", self.logged())
+        await self.traefik()
+        self.patch(routing, "FRONT", self.probe)
+        publisher = await self.publisher(f"traefik-file:{self.folder}/dynamic", gateway="g2")
+        await self.publish(publisher, self.backend("one"))
+        self.assertEqual((await self.visit(self.https, "one"))[0], 200)
+        (self.folder / "elsewhere").mkdir()
+        wrong = await self.publisher(f"traefik-file:{self.folder}/elsewhere,probe-timeout=0.5", gateway="g3")
+        text = str(await self.assertFailure(wrong.publish(self.backend("two").registration), Refused))
+        self.assertIn("if its front door is elsewhere, tell the gateway by probe=URL", text)
 
     async def test_traefikRestarted(self) -> None:
         """Names that are published are routed again when Traefik comes back."""
