@@ -34,6 +34,10 @@ def create(argument: str, context: PluginContext) -> TraefikStore:
     return make(Etcd(url.rstrip("/"), fetcher, context.gateway, max(1, round(ttl)), login), options, context, ttl)
 
 
+class _Rejected(FetchFailed):
+    """etcd said no, and will do so again."""
+
+
 class Etcd:
     """etcd's v3 API, in JSON by way of its gateway."""
 
@@ -50,6 +54,12 @@ class Etcd:
 
     async def prepare(self, sentinel: str) -> None:
         """Revoke the leases of a predecessor, and with them all it had."""
+        try:
+            await self._prepare(sentinel)
+        except _Rejected as error:
+            raise UsageError(f"traefik-etcd: {error}") from None
+
+    async def _prepare(self, sentinel: str) -> None:
         found = await self._call("kv/range", {"key": _b64(CLAIMS), "range_end": _b64(CLAIMS[:-1] + "0")})
         old = {kv.get("lease", "0") for kv in found.get("kvs", []) if _text(kv["value"]) == self._owner}
         for lease in old - {"0"}:
@@ -110,7 +120,10 @@ class Etcd:
 
     async def _grant(self) -> None:
         self._lease = None
-        self._lease = (await self._call("lease/grant", {"TTL": str(self._ttl)}))["ID"]
+        granted = await self._call("lease/grant", {"TTL": str(self._ttl)})
+        if "ID" not in granted:
+            raise _Rejected(f"{self._url} is no etcd: it answered {str(granted)[:200]}")
+        self._lease = granted["ID"]
 
     async def _revoke(self, lease: str) -> None:
         answer = await self._fetch("lease/revoke", {"ID": lease})
@@ -126,7 +139,8 @@ class Etcd:
             self._session = ""  # it has run out
             answer = await self._fetch(method, document)
         if answer.status != 200:
-            raise FetchFailed(f"etcd answered {answer.status}: {answer.body.decode('utf-8', 'replace')[:200]}")
+            failure = _Rejected if 400 <= answer.status < 500 and answer.status != 429 else FetchFailed
+            raise failure(f"etcd answered {answer.status}: {answer.body.decode('utf-8', 'replace')[:200]}")
         said = answer.json()
         if not isinstance(said, dict) or "error" in said:
             raise FetchFailed(f"etcd answered: {str(said)[:200]}")
@@ -140,7 +154,8 @@ class Etcd:
                 login = {"name": name, "password": password}
                 answer = await self._fetcher.fetch("POST", f"{self._url}/v3/auth/authenticate", login)
                 if answer.status != 200:
-                    raise FetchFailed(f"etcd does not let {name} in ({answer.status})")
+                    failure = _Rejected if answer.status < 500 else FetchFailed
+                    raise failure(f"etcd does not let {name} in ({answer.status})")
                 self._session = answer.json()["token"]
             headers["Authorization"] = self._session
         return await self._fetcher.fetch("POST", f"{self._url}/v3/{method}", document, headers=headers)

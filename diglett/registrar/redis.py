@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import txredisapi
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 
 from diglett.errors import UsageError
 from diglett.extensions import splitArgument
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from diglett.interfaces import PluginContext
 
 VARIABLE = "DIGLETT_REDIS_PASSWORD"
+
+_REJECTED = re.compile("WRONGPASS|NOAUTH|NOPERM|invalid password|AUTH|DB index")
+"""In what Redis says when it will say so again."""
 
 _CLAIM = """
 local owner = redis.call('GET', KEYS[1])
@@ -63,6 +67,8 @@ def create(argument: str, context: PluginContext) -> TraefikStore:
         "dbid": database or None,
         "password": None if password is None else password.decode("utf-8"),
         "convertNumbers": False,  # values are text, whatever they look like
+        "connectTimeout": 5,
+        "reconnect": False,  # we do so when there is something to ask
     }
     if "user" in options:
         common["username"] = single(options, "user", "")
@@ -70,16 +76,20 @@ def create(argument: str, context: PluginContext) -> TraefikStore:
     def connect() -> Any:
         if parts.scheme == "unix":
             return txredisapi.lazyUnixConnection(unquote(parts.path), **common)
-        return txredisapi.lazyConnection(host, port, connectTimeout=5, **common)
+        return txredisapi.lazyConnection(host, port, **common)
 
     ttl = leaseTime(options, 30.0)
     return make(Redis(connect, context.gateway, ttl, root(options)), options, context, ttl)
 
 
 class Redis:
-    """Each step is one script, which Redis runs as a whole or not at all."""
+    """Each step is one script, which Redis runs as a whole or not at all.
 
-    def __init__(self, connect: Any, owner: str, ttl: float, root: str) -> None:
+    There is one connection. It is made when it is needed, and not used again
+    once it was lost or did not answer in time.
+    """
+
+    def __init__(self, connect: Callable[[], Any], owner: str, ttl: float, root: str) -> None:
         self._connect = connect
         self._owner = owner
         self._ttl = str(int(ttl * 1000))
@@ -88,11 +98,14 @@ class Redis:
 
     async def prepare(self, sentinel: str) -> None:
         """Connect; release what claims a predecessor still has."""
-        self._connection = self._connect()
-        await self._connection._connected  # the first time, or why not
-        await self._connection.setnx(sentinel, "1")
+        try:
+            await self._do("setnx", sentinel, "1")
+        except (ValueError, txredisapi.ResponseError) as error:
+            if _REJECTED.search(str(error)):
+                raise UsageError(f"traefik-redis: {error}") from None
+            raise
         for claim in await self._scan(CLAIMS + "*"):
-            if await self._connection.get(claim) == self._owner:
+            if await self._do("get", claim) == self._owner:
                 fqdn = claim[len(CLAIMS) :]
                 await self.release(claim, dict.fromkeys(await self._scan(f"{self._root}/*/*/{fqdn}/*"), ""))
 
@@ -102,32 +115,46 @@ class Redis:
 
     async def release(self, claim: str, keys: Mapping[str, str]) -> None:
         """Gone, if it was ours."""
-        await self._connection.eval(_RELEASE, [claim, *keys], [self._owner])
+        await self._do("eval", _RELEASE, [claim, *keys], [self._owner])
 
     async def renew(self, claimed: Mapping[str, Mapping[str, str]], sentinel: str) -> dict[str, str]:
         """Each one renewed if a third of its time is over: every renewal is an event to Traefik."""
-        await self._connection.setnx(sentinel, "1")
-        owners = await gatherResults([self._asked(claim, keys) for claim, keys in claimed.items()], consumeErrors=True)
-        return {claim: owner for claim, owner in zip(claimed, owners) if owner is not None}
+        await self._do("setnx", sentinel, "1")
+        asked = [Deferred.fromCoroutine(self._run(_RENEW, claim, keys)) for claim, keys in claimed.items()]
+        owners = await gatherResults(asked, consumeErrors=True)
+        return {claim: owner for claim, owner in zip(claimed, owners, strict=True) if owner is not None}
 
     async def close(self) -> None:
-        """Disconnect, and do not come back."""
+        """Disconnect."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.disconnect()
 
-    def _asked(self, claim: str, keys: Mapping[str, str]) -> Any:
-        return Deferred.fromCoroutine(self._run(_RENEW, claim, keys))
-
     async def _run(self, script: str, claim: str, keys: Mapping[str, str]) -> str | None:
-        owner = await self._connection.eval(script, [claim, *keys], [self._owner, self._ttl, *keys.values()])
+        owner = await self._do("eval", script, [claim, *keys], [self._owner, self._ttl, *keys.values()])
         return owner or None
+
+    async def _do(self, command: str, *arguments: Any) -> Any:
+        """A command. All of ours may be repeated, so it is if the connection turns out to have been lost."""
+        for last in (False, True):
+            connection = self._connection
+            if connection is None:
+                connection = self._connection = self._connect()
+            try:
+                await connection._connected
+                return await getattr(connection, command)(*arguments)
+            except (txredisapi.ConnectionError, ValueError, CancelledError) as error:
+                if self._connection is connection:
+                    self._connection = None
+                    connection.disconnect().addErrback(lambda _: None)
+                if last or not isinstance(error, txredisapi.ConnectionError):
+                    raise
 
     async def _scan(self, pattern: str) -> list[str]:
         found: list[str] = []
         cursor: Any = 0
         while True:
-            cursor, keys = await self._connection.scan(cursor, pattern, 1000)
+            cursor, keys = await self._do("scan", cursor, pattern, 1000)
             found += keys
             if int(cursor) == 0:
                 return found

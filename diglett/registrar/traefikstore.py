@@ -9,7 +9,7 @@ from attrs import define
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from zope.interface import implementer
 
-from diglett.asking import ask
+from diglett.asking import NoAnswer, ask
 from diglett.errors import Refused, UsageError
 from diglett.interfaces import IRegistrar
 from diglett.registrar import routing, traefik
@@ -70,19 +70,38 @@ class TraefikStore:
         self._clock = context.reactor
         self._log = context.log
         self._asked: set[Deferred[Any]] = set()
+        self._prepared = False
+        """Whether the store has been reached once, and is free of what a predecessor left."""
+        self._missed = False
+        """It was not there at the start."""
         self._published: dict[str, _Published] = {}
+        self._owed: dict[str, dict[str, str]] = {}
+        """Claims, and their keys, that should have been released, and could not be."""
         # One thing at a time: renewing must not bring back what is just being released.
         self._turn = DeferredLock()
         self._upkeep = Upkeep(self._renew, context.reactor, ttl / 6, context.log, "renew the leases")
 
     async def start(self) -> None:
-        """Reach the store; without it there is nothing to be done here."""
+        """Reach the store, and remove what a predecessor left there; if it is not there yet, do so when it comes."""
         try:
-            await ask(lambda: self._store.prepare(f"{self._root}/{SENTINEL}"), _TIMEOUT, self._clock)
-        except Exception as error:
+            await self._prepare()
+        except UsageError:
             await self._store.close()
-            raise UsageError(f"the store of Traefik's routes: {_reason(error)}") from None
+            raise
+        except Exception as error:
+            self._missed = True
+            self._log.error(
+                "the store of Traefik's routes cannot be reached, and no name published until it can: {reason}",
+                reason=_reason(error),
+            )
+        self._way.announce("Traefik")
         self._upkeep.start()
+
+    async def _prepare(self) -> None:
+        await self._ask(lambda: self._store.prepare(f"{self._root}/{SENTINEL}"))
+        self._prepared = True
+        if self._missed:
+            self._log.info("the store of Traefik's routes has been reached")
 
     async def stop(self) -> None:
         """Let go of the store, and of what it was asked."""
@@ -103,36 +122,54 @@ class TraefikStore:
     async def _claim(self, registration: Registration) -> None:
         claim, keys = CLAIMS + registration.fqdn, self._routes.keys(registration, self._root)
         try:
-            other = await self._ask(lambda: self._store.claim(claim, keys))
+            if not self._prepared:
+                await self._prepare()
+            try:
+                other = await self._ask(lambda: self._store.claim(claim, keys))
+            except (CancelledError, NoAnswer):
+                raise
+            except Exception:
+                await self._renewAll()  # the store may have forgotten us altogether
+                other = await self._ask(lambda: self._store.claim(claim, keys))
         except CancelledError:
             raise
-        except Exception:
-            await self._renewAll()  # the store may have forgotten us altogether
-            other = await self._ask(lambda: self._store.claim(claim, keys))
+        except Exception as error:
+            self._log.error("the store of Traefik's routes: {reason}", reason=_reason(error))
+            raise Refused(
+                f"{registration.fqdn} could not be published: the store of Traefik's routes cannot be reached",
+                code="publish-failed",
+            ) from error
         if other is not None:
             raise _taken(registration)
+        self._owed.pop(claim, None)
         self._published[claim] = _Published(registration, keys)
 
-    def _release(self, registration: Registration) -> Any:
-        claim = CLAIMS + registration.fqdn
-        keys = self._routes.keys(registration, self._root)
+    async def _release(self, registration: Registration) -> None:
+        claim, keys = CLAIMS + registration.fqdn, self._routes.keys(registration, self._root)
         self._published.pop(claim, None)
-        return self._ask(lambda: self._store.release(claim, keys))
+        if self._prepared:  # else nothing was ever there
+            self._owed[claim] = keys
+            await self._pay(claim, keys)
+
+    async def _pay(self, claim: str, keys: Mapping[str, str]) -> None:
+        await self._ask(lambda: self._store.release(claim, keys))
+        self._owed.pop(claim, None)
 
     def _renew(self) -> Any:
         return self._turn.run(self._renewAll)
 
-    def _renewAll(self) -> Any:
+    async def _renewAll(self) -> None:
+        if not self._prepared:
+            await self._prepare()
         claimed = {claim: published.keys for claim, published in self._published.items()}
-
-        def renewed(others: dict[str, str]) -> None:
-            for claim, owner in others.items():
-                registration = self._published.pop(claim).registration
-                self._log.error("{name} belongs to the gateway {owner} now", name=registration.fqdn, owner=owner)
-                if registration.lose is not None:
-                    registration.lose(str(_taken(registration)))
-
-        return self._ask(lambda: self._store.renew(claimed, f"{self._root}/{SENTINEL}")).addCallback(renewed)
+        others = await self._ask(lambda: self._store.renew(claimed, f"{self._root}/{SENTINEL}"))
+        for claim, owner in others.items():
+            registration = self._published.pop(claim).registration
+            self._log.error("{name} belongs to the gateway {owner} now", name=registration.fqdn, owner=owner)
+            if registration.lose is not None:
+                registration.lose(str(_taken(registration)))
+        for claim, keys in list(self._owed.items()):
+            await self._pay(claim, keys)
 
     def _ask(self, call: Callable[[], Any]) -> Deferred[Any]:
         asked = ask(call, _TIMEOUT, self._clock)
@@ -147,7 +184,9 @@ class TraefikStore:
 
 def make(store: Store, options: dict[str, list[str]], context: PluginContext, ttl: float) -> TraefikStore:
     """The registrar over a store, with the options all stores have."""
-    return TraefikStore(store, root(options), Routes.parse(options), Routing.parse(options, context), context, ttl)
+    routes = Routes.parse(options)
+    way = Routing.parse(options, context, guess=routes.doors())
+    return TraefikStore(store, root(options), routes, way, context, ttl)
 
 
 def root(options: dict[str, list[str]]) -> str:

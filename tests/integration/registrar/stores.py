@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import Any
 
-from diglett.errors import Refused, UsageError
-from tests.integration.components import Running
+from diglett.errors import Refused
+from tests.integration.components import reactor
 from tests.integration.registrar.traefik import TraefikTestCase
 
 
@@ -128,11 +129,80 @@ class StoreTests:
         self.assertIn("taken at another gateway", backend.lost[0])
         self.assertIn("belongs to the gateway g2", self.logged())
 
-    async def test_storeDown(self: Any) -> None:
-        """Without the store the gateway does not start, and says why."""
-        publisher = await self.publisher(self.spec, start=False)
-        error = await self.assertFailure(publisher.start(), UsageError)
-        self.assertIn("the store of Traefik's routes", str(error))
+    async def test_storeLater(self: Any) -> None:
+        """The gateway starts without the store; names wait for it, and a predecessor's are gone when it comes."""
+        store = await self.store()
+        died = await self.publisher(f"{self.spec},ttl=60")
+        await self.publish(died, self.backend("one"))
+        self.crash(died)
+        await self.persist()
+        await store.kill()
+        publisher = await self.publisher(f"{self.spec},ttl=6")
+        self.assertEqual(self.logged().count("cannot be reached, and no name published until it can"), 1)
+        began = reactor.seconds()
+        error = await self.assertFailure(publisher.publish(self.backend("two").registration), Refused)
+        self.assertIn("the store of Traefik's routes cannot be reached", str(error))
+        self.assertFalse(error.permanent)
+        self.assertLess(reactor.seconds() - began, 5)
+        await self.store()
+        await self.until("it was noticed", lambda: "routes has been reached" in self.logged(), 10)
+        other = await self.publisher(self.spec, gateway="g2")
+        await self.publish(other, self.backend("one"))
+        await self.publish(publisher, self.backend("two"))
+
+    async def persist(self) -> None:
+        """See that what the store has will be there when it comes back."""
+
+    async def test_storeHangs(self: Any) -> None:
+        """A store that does not answer costs the agent a bounded wait, and nothing is left of it afterwards.
+
+        Names that are there are served on, and one that goes meanwhile is gone once the store answers again.
+        """
+        store = await self.store()
+        await self.traefik(self.provider)
+        publisher = await self.publisher(f"{self.spec},probe={self.probe}")
+        one = await self.publish(publisher, self.backend("one"))
+        two = await self.publish(publisher, self.backend("two"))
+        store.send(signal.SIGSTOP)
+        began = reactor.seconds()
+        error = await self.assertFailure(publisher.publish(self.backend("three").registration), Refused)
+        self.assertIn("the store of Traefik's routes cannot be reached", str(error))
+        self.assertLess(reactor.seconds() - began, 25)
+        self.assertTrue(await self._answers("one"))
+        publisher.withdrawTimeout = 0.5
+        await two.withdraw()
+        self.assertIn("could not withdraw two.gateway.test, which may stay published", self.logged())
+        publisher.withdrawTimeout = 10.0
+        store.send(signal.SIGCONT)
+        await self.gone(self.https, "two")
+        other = await self.publisher(self.spec, gateway="g2")
+        await self.publish(other, self.backend("three"))
+        await self.publish(other, self.backend("two"))
+        self.assertTrue(await self._answers("one"))
+        await one.withdraw()
+
+    async def test_owed(self: Any) -> None:
+        """A name that went while the store was away is gone when the store is back, whatever lived on in it."""
+        store = await self.store()
+        publisher = await self.publisher(f"{self.spec},ttl=12")
+        await self.publish(publisher, self.backend("one"))
+        two = await self.publish(publisher, self.backend("two"))
+        await self.persist()
+        await store.kill()
+        await two.withdraw()
+        await self.store()
+        other = await self.publisher(self.spec, gateway="g2")
+
+        async def free() -> bool:
+            try:
+                await self.publish(other, self.backend("two"))
+            except Refused:
+                return False
+            return True
+
+        await self.until("the name is free", free, 10)
+        error = await self.assertFailure(other.publish(self.backend("one").registration), Refused)
+        self.assertEqual(error.code, "name-taken")
 
 
 __all__ = ["StoreTests", "TraefikTestCase"]

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from tests.integration.backends import Backend
 from tests.integration.components import Running, freePort
 from tests.integration.registrar import test_caddy, test_haproxy, test_redis, test_traefikhttp, test_unixsockets
@@ -20,6 +22,8 @@ class EndToEnd:
 
     spec: str
     probe: str
+    told = True
+    """Whether the gateway has to be told where the proxy's front door is."""
 
     async def proxy(self) -> None:
         """Start it."""
@@ -33,7 +37,7 @@ class EndToEnd:
             sys.executable, "-u", "-c", "import sys; from diglett.server import main; sys.exit(main())",
             "--state", str(self.folder / "gateway"), "--domain", "gateway.test",
             "--listen", f"tcp:{self.agentPort}:interface=127.0.0.1", "--https", "none", "--http", "none",
-            "--register", f"{self.spec},probe={self.probe}",
+            "--register", f"{self.spec},probe={self.probe}" if self.told else self.spec,
             env={"PYTHONPATH": ROOT}, gently=False,
         )  # fmt: skip
         await self.until("the gateway is ready", lambda: self._ready(running, b"connect an agent with"))
@@ -109,6 +113,8 @@ class UnixSocketTests(EndToEnd, test_unixsockets.UnixSocketTestCase):
 class CaddyTests(EndToEnd, test_caddy.CaddyAdminTestCase):
     """With Caddy's admin API."""
 
+    told = False
+
     async def proxy(self) -> None:
         await self.caddyWithAdmin()
 
@@ -127,9 +133,24 @@ class RedisTests(EndToEnd, test_redis.RedisTestCase):
         await self.store()
         await self.traefik(self.provider)
 
+    async def test_storeLater(self) -> None:
+        """The gateway starts without its store; an agent waits for it, and is ready when it comes."""
+        await self.traefik(self.provider)
+        gateway = await self.gateway()
+        self.assertIn(b"the store of Traefik's routes cannot be reached", gateway.output)
+        coming = Deferred.fromCoroutine(self.agent("one"))
+        await self.until(
+            "the agent is told", lambda: b"the store of Traefik's routes cannot be reached" in self.programs[-1].output
+        )
+        await self.store()
+        await coming
+        self.assertTrue(await self.serves("one"))
+
 
 class HaProxyTests(EndToEnd, test_haproxy.HaProxyTestCase):
     """With HAProxy's runtime API."""
+
+    told = False
 
     async def proxy(self) -> None:
         await self.haproxy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+from diglett.errors import UsageError
 from tests.integration.components import Running, freePort
 from tests.integration.registrar.documented import documented
 from tests.integration.registrar.stores import StoreTests, TraefikTestCase
@@ -36,6 +37,12 @@ class EtcdTests(TraefikTestCase, StoreTests):
 
     async def forget(self) -> None:
         shutil.rmtree(self.folder / "etcd")
+
+    async def test_notEtcd(self) -> None:
+        """Something else at that address keeps the gateway from starting; it would never be right."""
+        port = self.backend("web").registration.port
+        publisher = await self.publisher(f"traefik-etcd:http://127.0.0.1:{port}", start=False)
+        await self.assertFailure(publisher.start(), UsageError)
 
     async def steal(self, key: str, value: str) -> None:
         for lease in (await self.etcdctl("lease", "list")).splitlines()[1:]:

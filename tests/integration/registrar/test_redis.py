@@ -39,6 +39,10 @@ class RedisTests(RedisTestCase, StoreTests):
         status, output = await self.run_("redis-cli", "-p", str(self.port), "set", key, value)
         self.assertEqual((status, output.strip()), (0, "OK"))
 
+    async def persist(self) -> None:
+        status, output = await self.run_("redis-cli", "-p", str(self.port), "save")
+        self.assertEqual((status, output.strip()), (0, "OK"))
+
     async def test_password(self) -> None:
         """A wrong password keeps the gateway from starting, the right one does not; neither is logged."""
         self.password = "hunter2"
