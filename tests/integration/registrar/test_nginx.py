@@ -32,7 +32,8 @@ class NginxTests(RegistrarTestCase):
         running = self.spawn(*self.command)
         await self.listening(self.https, running)
         # It listens before it has written its number, without which nobody can make it reload.
-        await self.until("nginx wrote its pid", lambda: any(p.read_text().strip() for p in self.folder.rglob("nginx.pid")))
+        number = self.folder / "nginx.pid"
+        await self.until("nginx wrote its pid", lambda: number.exists() and number.read_text().strip())
         return running
 
     async def test_names(self) -> None:
