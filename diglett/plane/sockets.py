@@ -63,10 +63,13 @@ class SocketChannel:
                 queue += part
             self.queued += size
             return 0
-        if len(parts) > PARTS_MAX:
-            parts = (b"".join(parts),)
         try:
-            sent = self._socket.send(parts[0]) if len(parts) == 1 else self._socket.sendmsg(parts)
+            if len(parts) == 1:
+                sent = self._socket.send(parts[0])
+            elif len(parts) <= PARTS_MAX:
+                sent = self._socket.sendmsg(parts)
+            else:
+                sent = self._socket.send(b"".join(parts))
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError as error:

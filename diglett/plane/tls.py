@@ -12,6 +12,7 @@ from typing import Any
 from OpenSSL import SSL
 
 from diglett.plane.channel import WOULD_BLOCK, Channel
+from diglett.plane.records import Records
 
 RECORD_MAX = 16_384
 SLICE = 65_536
@@ -30,7 +31,8 @@ class TLSChannel:
 
     __slots__ = (
         "connection", "owner", "peer",
-        "_announced", "_below", "_done", "_ended", "_over", "_owed", "_reading", "_soon", "_toldEnd", "_unread",
+        "_announced", "_below", "_done", "_ended", "_over", "_owed", "_reading", "_records", "_soon", "_toldEnd",
+        "_unread",
     )  # fmt: skip
 
     def __init__(self, below: Channel, connection: SSL.Connection, soon: Callable[[Callable[[], None]], None]) -> None:
@@ -39,6 +41,7 @@ class TLSChannel:
         self.connection = connection
         self._below = below
         self._soon = soon
+        self._records = Records()
         self._owed = 0
         """Plaintext bytes whose ciphertext has not all gone out."""
         self._done: Callable[[Exception | None], None] | None = None
@@ -63,7 +66,7 @@ class TLSChannel:
         """
         self._done = done
         if received:
-            self.connection.bio_write(received)
+            self._take(memoryview(received))
         if self._shake():
             return
         self._below.resumeReading()
@@ -113,8 +116,12 @@ class TLSChannel:
         if size == 0:
             self._shaken(ConnectionResetError("the connection was closed during the TLS handshake"))
         elif size > 0:
-            self.connection.bio_write(_ciphertext[:size])
+            self._take(_ciphertext[:size])
             self._shake()
+
+    def _take(self, ciphertext: memoryview) -> None:
+        self.connection.bio_write(ciphertext)
+        self._records.whole(ciphertext, len(ciphertext))
 
     def drained(self, size: int) -> None:
         gone = self._owed if not self._below.queued else min(size, self._owed)
@@ -139,20 +146,25 @@ class TLSChannel:
         """Decrypt as much as fits. What did not fit is announced again without the socket's help."""
         connection = self.connection
         unread = self._unread
+        room = len(view)
+        records = 0
         if not unread and not self._ended:
-            size = self._below.readInto(_ciphertext[: max(len(view), RECORD_MAX + _OVERHEAD)])
+            size = self._below.readInto(_ciphertext[: max(room, RECORD_MAX + _OVERHEAD)])
             if size < 0:
                 return WOULD_BLOCK
             if not size:
                 raise ConnectionResetError("the connection was cut off without close_notify")
             connection.bio_write(_ciphertext[:size])
-        room = len(view)
+            records = self._records.whole(_ciphertext, size)
         filled = 0
         try:
             while filled < room:
                 # A buffer of one record each: pyOpenSSL allocates what is asked for.
                 filled += connection.recv_into(view[filled:], RECORD_MAX)
-            self._unread = True
+                records -= 1
+                if not records:
+                    break
+            self._unread = filled == room
         except SSL.WantReadError:
             self._unread = False
             if unread and not filled:
@@ -174,25 +186,16 @@ class TLSChannel:
         return WOULD_BLOCK
 
     def write(self, parts: Sequence[bytes | memoryview], size: int) -> int:
-        if self._over:
+        if self._over or not size:
             return 0
-        if len(parts) > 1 and size <= RECORD_MAX:
-            parts = (b"".join(parts),)
-        connection = self.connection
         ciphertext: list[bytes] = []
         since = 0
         try:
-            for part in parts:
-                length = len(part)
-                done = 0
-                while done < length:
-                    # One record: pyOpenSSL's contexts write no more at a time.
-                    step = connection.send(memoryview(part)[done:] if done else part)
-                    done += step
-                    since += step
-                    if since >= SLICE:
-                        ciphertext.append(connection.bio_read(_SLICE_MAX))
-                        since = 0
+            if size <= RECORD_MAX:
+                self.connection.send(parts[0] if len(parts) == 1 else b"".join(parts))
+                since = size
+            else:
+                since = self._encrypt(parts, ciphertext)
         except SSL.Error as error:
             broken = ConnectionAbortedError(f"TLS: {describe(error)}")
             self._below.abort()
@@ -204,20 +207,39 @@ class TLSChannel:
             return 0
         return size
 
+    def _encrypt(self, parts: Sequence[bytes | memoryview], ciphertext: list[bytes]) -> int:
+        """Encrypt them, and take what has come of it now and then; of how many bytes it has not been taken."""
+        connection = self.connection
+        since = 0
+        for part in parts:
+            length = len(part)
+            done = 0
+            while done < length:
+                # One record: pyOpenSSL's contexts write no more at a time.
+                step = connection.send(memoryview(part)[done:] if done else part)
+                done += step
+                since += step
+                if since >= SLICE:
+                    ciphertext.append(connection.bio_read(_SLICE_MAX))
+                    since = 0
+        return since
+
     def _flush(self, expected: int, ciphertext: list[bytes] | None = None) -> None:
         """Send this and what else TLS has to send; `expected` is a guess that spares a second look."""
         parts = ciphertext or []
         expected = max(expected, 8_192)
-        while True:
-            try:
+        data = b""
+        try:
+            data = self.connection.bio_read(expected)
+            while len(data) == expected:
+                parts.append(data)
                 data = self.connection.bio_read(expected)
-            except SSL.WantReadError:
-                break
+        except SSL.WantReadError:
+            data = b""
+        if data:
             parts.append(data)
-            if len(data) < expected:
-                break
         if parts:
-            self._below.write(parts, sum(map(len, parts)))
+            self._below.write(parts, len(data) if len(parts) == 1 else sum(map(len, parts)))
 
     def pauseReading(self) -> None:
         self._reading = False
