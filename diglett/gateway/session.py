@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from diglett.accounts import Account, Credentials
 from diglett.errors import DiglettError, Refused, UsageError
+from diglett.gateway.ingress.passage import Passage
 from diglett.gateway.ingress.upstream import Upstream
 from diglett.gateway.publicname import Holding, PublicName
 from diglett.gateway.registry import Registry
@@ -30,6 +31,8 @@ log = Logger()
 
 PROBE = 3.0
 """Seconds that a holder has to prove that it is alive when its own account asks for its name."""
+QUIET = 3.0
+"""Seconds of silence, while one side is leaving, after which a proxy's connection counts as kept for nothing."""
 
 
 class Sessions(Protocol):
@@ -78,6 +81,7 @@ class Session:
         self._over = False
         self.leaving = False
         """One side has asked for an end: the names are gone, the streams run out."""
+        self._resting: Any = None
         self._standing = Standing(context.clock, context.authenticator, self)
         self._since = 0.0
         self.account: Account = Account("")
@@ -277,12 +281,24 @@ class Session:
     # ---- the end -------------------------------------------------------------------------------------------------
 
     def _leave(self) -> None:
+        if self.leaving:
+            return
         self.leaving = True
         self._release()
-        if self._link is not None:
-            for stream in list(self._link.mux.streams.values()):
-                if isinstance(stream.endpoint, Upstream):
-                    stream.endpoint.retire()
+        for endpoint in self._endpoints():
+            if isinstance(endpoint, Upstream):
+                endpoint.retire()
+        self._rest()
+
+    def _endpoints(self) -> list[Endpoint | None]:
+        return [stream.endpoint for stream in self._link.mux.streams.values()] if self._link is not None else []
+
+    def _rest(self) -> None:
+        """Let those go who are here in case that there will be another request."""
+        self._resting = self._context.clock.callLater(QUIET, self._rest) if not self._over else None
+        for endpoint in self._endpoints():
+            if isinstance(endpoint, Passage):
+                endpoint.rest()
 
     def _release(self) -> None:
         held, self._held = self._held, []
@@ -293,6 +309,8 @@ class Session:
         if self._over:
             return
         self._over = True
+        if self._resting is not None and self._resting.active():
+            self._resting.cancel()
         self._standing.end()
         self._release()
         self._context.sessions.left(self)

@@ -17,14 +17,18 @@ class Splice:
     ended, aborted when either side was.
     """
 
-    __slots__ = ("mux", "stream", "_channel", "_over")
+    __slots__ = ("mux", "stream", "answered", "_channel", "_over")
 
     mux: Mux
     stream: Stream
     """Both set right after the stream was opened or accepted."""
+    answered: bool | None
+    """Whether the last bytes went to the connection, not came from it. For whoever wonders if this is idle: None, once
+    put here, stays until there are more."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
+        self.answered = False
         self._over = _NOTHING
         channel.owner = self
 
@@ -48,6 +52,7 @@ class Splice:
             return
         if size > 0:
             mux.commit(stream, size)
+            self.answered = False
         elif size == 0:
             mux.finish(stream)
             self._ended(_READ)
@@ -63,6 +68,7 @@ class Splice:
     # ---- the mux's endpoint --------------------------------------------------------------------------------------
 
     def deliver(self, parts: Sequence[memoryview], size: int) -> None:
+        self.answered = True
         sent = self._channel.write(parts, size)
         if sent:
             self.mux.delivered(self.stream, sent)
@@ -74,7 +80,7 @@ class Splice:
 
     def closed(self, reason: Reason, text: str) -> None:
         self._over = _ALL
-        self._channel.close() if reason is Reason.ENDED else self._channel.abort()
+        self._channel.close() if reason in _ORDERLY else self._channel.abort()
 
     def resume(self) -> None:
         if not self._over & _READ:
@@ -94,6 +100,7 @@ class Splice:
             self._channel.close()
 
 
+_ORDERLY = (Reason.ENDED, Reason.IDLE)
 _NOTHING = 0
 _READ = 1
 _WRITTEN = 2

@@ -212,6 +212,54 @@ class StoppingTests(HouseTestCase):
         self.assertEqual(bytes(visitor.received), b"goodbye")
         self.successResultOf(stopped)
 
+    def kept(self, *said: tuple[bytes, bytes], **options: Any) -> list[Any]:
+        """Connections to the port of a name, as a proxy keeps them: what was asked on each, and answered."""
+        backends = self.house.backend()
+        self.agent("example", **options)
+        visitors = []
+        for asked, answered in said:
+            visitors.append(self.house.connect(self.house.portOf("example")))
+            visitors[-1].send(asked)
+            self.plane.pump()
+            backends.say(len(visitors) - 1, answered)
+        return [*visitors, backends]
+
+    def test_keptConnections(self) -> None:
+        """A proxy's connections to a name's port are let go after three quiet seconds, unless an answer is awaited."""
+        done, asking, again, backends = self.kept((b"one", b"two"), (b"three", b""), (b"four", b"five"))
+        stopped = self.house.stop()
+        self.plane.advance(2)
+        again.send(b"six")
+        self.plane.advance(1.5)
+        self.assertEqual((done.closed, asking.closed, again.closed), (True, False, False))
+        self.assertEqual(backends[0].error, None)  # closed in order, not reset
+        self.assertTrue(backends[0].ended)
+        self.plane.advance(10)
+        self.assertEqual((asking.closed, again.closed), (False, False))
+        backends.say(1, b"now")
+        backends.say(2, b"seven")
+        self.plane.advance(2)
+        self.assertNoResult(stopped)
+        self.plane.advance(5)
+        self.successResultOf(stopped)
+        self.assertEqual((bytes(asking.received), bytes(again.received)), (b"now", b"fiveseven"))
+
+    def test_keptByAgentsEnd(self) -> None:
+        """So they are when it is the agent that stops, which need not wait for its own limit then."""
+        done, _ = self.kept((b"one", b"two"))
+        stopped = self.hands[0].service.stopService()
+        self.plane.advance(3.5)
+        self.successResultOf(stopped)
+        self.assertTrue(done.closed)
+
+    def test_notForOthers(self) -> None:
+        """What goes through a name of type tcp may be silent for as long as it likes."""
+        done, _ = self.kept((b"one", b"two"), type="tcp")
+        stopped = self.house.stop()
+        self.plane.advance(25)
+        self.assertFalse(done.closed)
+        self.assertNoResult(stopped)
+
     def test_inTheMiddleOfComingIn(self) -> None:
         """Who is shaking hands is told that we go, whoever is at TLS is dropped, and nobody comes in any more."""
         self.house.book.answer = Deferred()

@@ -16,6 +16,7 @@ class Openable(Protocol):
     """A public name, as visitors' connections see it."""
 
     fqdn: str
+    kind: str
 
     def open(self, way: int, visitor: str, front: str, endpoint: Endpoint) -> tuple[Mux, Stream]:
         """A stream to its agent. Raises Refused: there is none now."""

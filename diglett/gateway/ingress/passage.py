@@ -12,10 +12,12 @@ from diglett.wire.frames import Reason
 class Passage(Splice):
     """A splice that says when it is over, and that can begin with bytes which somebody has read already."""
 
-    __slots__ = ("_gone", "_received")
+    __slots__ = ("_gone", "_received", "_rests")
 
-    def __init__(self, channel: Channel, gone: Callable[[], None]) -> None:
+    def __init__(self, channel: Channel, gone: Callable[[], None], rests: bool = False) -> None:
+        """`rests`: it is one request after another, and between them nothing is lost by leaving."""
         super().__init__(channel)
+        self._rests = rests
         self._gone: Callable[[], None] | None = gone
         self._received: bytes | memoryview = b""
 
@@ -37,6 +39,19 @@ class Passage(Splice):
             self._pass()
         else:
             super().resume()
+
+    def rest(self) -> None:
+        """Leave, when nothing has been said since the last such call, and the last word was an answer.
+
+        That looks like a connection which a proxy keeps for requests to come.
+        """
+        if not self._rests or self.over or self.stream.undelivered:
+            return
+        if self.answered:
+            self.answered = None
+        elif self.answered is None:
+            self.mux.close(self.stream, Reason.IDLE, "nothing was asked any more")
+            self.closed(Reason.IDLE, "")
 
     # ---- the end -------------------------------------------------------------------------------------------------
 

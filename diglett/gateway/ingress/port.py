@@ -32,7 +32,7 @@ class PortIngress:
 
 def letThrough(name: Openable, channel: Channel, way: Way, front: str, crowd: Crowd, received: bytes = b"") -> None:
     """Join the visitor, whom the crowd has admitted, with the name's agent; reset it when there is none."""
-    passage = Passage(channel, crowd.leave)
+    passage = Passage(channel, crowd.leave, name.kind == "http")
     try:
         passage.mux, passage.stream = name.open(way, formatAddress(channel.peer), front, passage)
     except Refused as error:
