@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from OpenSSL import SSL
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from diglett.errors import DiglettError
+from diglett.agent.securing import TLS_TIMEOUT, TLSFailed, secure
 from diglett.hushed import Hushed
-from diglett.link.greeting import timer
 from diglett.link.link import reasonOf
 from diglett.link.splice import PendingSplice
 from diglett.plane.channel import Channel, Target
-from diglett.plane.tls import describe
 from diglett.wire.frames import Reason
 from diglett.wire.mux import Mux
 from diglett.wire.opening import Opening
@@ -23,8 +20,9 @@ from diglett.wire.stream import Endpoint, Stream
 
 log = Logger()
 
+__all__ = ["CONNECT_TIMEOUT", "TLS_TIMEOUT", "Backend", "DialledBackend", "TLSBackend"]
+
 CONNECT_TIMEOUT = 10.0
-TLS_TIMEOUT = 10.0
 
 
 class Backend(Protocol):
@@ -38,10 +36,6 @@ class Backend(Protocol):
 
         Fails with OSError, or with a DiglettError about TLS; cancelling ends the attempt.
         """
-
-
-class TLSFailed(DiglettError):
-    """The backend was reached, and TLS with it failed."""
 
 
 class DialledBackend:
@@ -92,34 +86,4 @@ class TLSBackend(DialledBackend):
         self._trust = trust
 
     def reach(self) -> Deferred[Channel]:
-        return super().reach().addCallback(self._secure)
-
-    def _secure(self, channel: Channel) -> Deferred[Channel]:
-        connection = self._trust.connection()
-        tls = self._plane.tls(channel, connection)
-
-        def stop(done: object = None) -> None:
-            cancel()
-            tls.abort()
-
-        def giveUp(why: str) -> None:
-            stop()
-            secured.errback(TLSFailed(why))
-
-        def shaken(error: Exception | None) -> None:
-            if error is None:
-                try:
-                    self._trust.verify(connection)
-                except DiglettError as refused:
-                    giveUp(str(refused))
-                else:
-                    cancel()
-                    secured.callback(tls)
-                return
-            explained = self._trust.explain(error) if isinstance(error, SSL.Error) else None
-            giveUp(str(explained or (describe(error) if isinstance(error, SSL.Error) else reasonOf(error))))
-
-        secured: Deferred[Channel] = Deferred(stop)
-        cancel = timer(self._plane.clock, TLS_TIMEOUT, lambda: giveUp("no answer in time"))
-        tls.handshake(shaken)
-        return secured
+        return super().reach().addCallback(lambda channel: secure(self._plane, channel, self._trust))

@@ -57,12 +57,26 @@ class Dialling:
         self._login = login
         self._registrations = registrations
         self._channel: Any = None
+        self._handshake: Any = None
         self._owner: HandshakeOwner | None = None
         self._over = False
         self._connecting = plane.connect(target, CONNECT_TIMEOUT)
         self._cancelTimer = timer(plane.clock, CONNECT_TIMEOUT + HANDSHAKE_TIMEOUT, self._timedOut)
         self.done: Deferred[tuple[Link, Outcome]] = Deferred(lambda _: self._stop())
         self._connecting.addCallbacks(self._connected, self._notConnected)
+
+    @property
+    def stage(self) -> str:
+        """How far it came: it failed, if it did, at `connect`, `tls`, `protocol`, `token` or `name`."""
+        if self._handshake is not None:
+            stage: str = self._handshake.stage
+            return stage
+        return "connect" if self._channel is None else "tls"
+
+    @property
+    def granted(self) -> int:
+        """Names that the gateway has agreed to: the next one is what it failed over."""
+        return self._handshake.granted if self._handshake is not None else 0
 
     def _connected(self, channel: Any) -> None:
         if self._over:

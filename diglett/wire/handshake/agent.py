@@ -51,6 +51,8 @@ class Applicant:
     failed: Callable[[DiglettError], None]
     heard: Hello | None = None
     registered: list[Registered] | None = None
+    welcome: bool = False
+    """The token was accepted."""
 
 
 class Handshake(Protocol):
@@ -107,6 +109,7 @@ def _machine() -> Callable[[Applicant], Handshake]:
         try:
             expect(frame, 0)
             decodeJson(frame.payload)
+            applicant.welcome = True
         except ProtocolError as error:
             machine.refused(error)
 
@@ -170,9 +173,19 @@ class AgentHandshake:
         self._over = False
         self._established = established
         self._failed = failed
-        self._machine = _newMachine(
-            Applicant(send, hello, login, wanted, established=self._succeed, failed=self._fail)
-        )
+        self._applicant = Applicant(send, hello, login, wanted, established=self._succeed, failed=self._fail)
+        self._machine = _newMachine(self._applicant)
+
+    @property
+    def stage(self) -> str:
+        """What the next answer is about: `protocol`, `token` or `name`."""
+        registered = self._applicant.registered
+        return "protocol" if registered is None else "name" if self._applicant.welcome else "token"
+
+    @property
+    def granted(self) -> int:
+        """Names that the gateway has agreed to."""
+        return len(self._applicant.registered or ())
 
     def start(self) -> None:
         """The connection is up and the gateway is verified: say everything."""

@@ -109,11 +109,20 @@ class V1AgentHandshake:
     ) -> None:
         self._reader = PrefaceReader()
         self._over = False
+        self._answers = 0
         self._established = established
         self._failed = failed
         self._machine = _newMachine(
             Applicant(send, token.encode("utf-8"), name.encode("utf-8"), self._succeed, self._fail)
         )
+
+    @property
+    def stage(self) -> str:
+        """What the next answer is about: `token` or `name`."""
+        return "name" if self._answers else "token"
+
+    granted = 0
+    """There is one name, and once it was agreed to all is over."""
 
     def start(self) -> None:
         """The connection is up, and encrypts."""
@@ -141,6 +150,7 @@ class V1AgentHandshake:
         if frame is None:
             return False
         if frame.kind == Kind.OK:
+            self._answers += 1
             self._machine.accepted()
         elif frame.kind == Kind.ERROR:
             self._machine.refused(decodeError(frame.payload))
