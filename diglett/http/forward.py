@@ -99,6 +99,15 @@ def buildResponseHead(head: ResponseHead, *, keepAlive: bool, version: int = 11)
     `keepAlive` is whether its connection stays open after the answer, which
     it cannot when the framing is UNTIL_CLOSE.
     """
+    known = head.encoded
+    if known is not None and known[0] == keepAlive and known[1] == version:
+        return known[2]
+    encoded = _buildResponseHead(head, keepAlive, version)
+    head.encoded = keepAlive, version, encoded
+    return encoded
+
+
+def _buildResponseHead(head: ResponseHead, keepAlive: bool, version: int) -> bytes:
     status = head.status
     drops = _HOP_BY_HOP
     unusual = head.connection - _STANDARD_OPTIONS

@@ -40,6 +40,10 @@ class Limits:
 
 LIMITS = Limits()
 
+REMEMBERED = 4096
+"""Heads up to this size, bytes, are remembered by their reader: when the next of its connection is the same, as those
+of programs often are, it need not be read again."""
+
 
 @define(eq=False)
 class RequestHead:
@@ -49,7 +53,7 @@ class RequestHead:
     case, without port, brackets kept on IPv6 literals; it and `port` are None
     when HTTP/1.0 came without Host. `connection` holds the lower-cased options
     of Connection. `upgrade` is the lower-cased value of Upgrade when the
-    visitor really asked for one.
+    visitor really asked for one. Two equal heads may be one object: change nothing.
     """
 
     method: bytes
@@ -73,7 +77,8 @@ class ResponseHead:
 
     `framing` is how the body reaches the visitor, which need not be how it
     came (see `ResponseReader`); `length` counts only for Framing.LENGTH.
-    `keepAlive` tells whether the backend will take another request.
+    `keepAlive` tells whether the backend will take another request. Two equal
+    heads may be one object: change nothing.
     """
 
     status: int
@@ -84,6 +89,8 @@ class ResponseHead:
     length: int
     keepAlive: bool
     connection: frozenset[bytes]
+    encoded: tuple[bool, int, bytes] | None = field(default=None, repr=False)
+    """What `buildResponseHead` has made of it last, and for whom."""
 
     @property
     def interim(self) -> bool:

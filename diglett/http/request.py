@@ -15,6 +15,7 @@ from diglett.http.messages import (
     CHUNKED,
     END,
     LIMITS,
+    REMEMBERED,
     BadMessage,
     BadRequest,
     Body,
@@ -22,6 +23,7 @@ from diglett.http.messages import (
     End,
     Limits,
     RequestEvent,
+    RequestHead,
 )
 from diglett.http.requesthead import parseRequestHead
 
@@ -52,7 +54,9 @@ class RequestReader:
     `becomeRaw` instead.
     """
 
-    __slots__ = ("_at", "_blanks", "_chunks", "_kept", "_last", "_left", "_limits", "_state")
+    __slots__ = (
+        "_at", "_blanks", "_chunks", "_head", "_kept", "_last", "_left", "_limits", "_raw", "_state",
+    )  # fmt: skip
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._limits = limits
@@ -63,6 +67,8 @@ class RequestReader:
         self._left = 0  # of a body of known length
         self._chunks: ChunkReader | None = None
         self._last = False  # the visitor wants no other answer
+        self._raw = b""  # the head that came before, and what it says
+        self._head: RequestHead | None = None
 
     @property
     def idle(self) -> bool:
@@ -147,7 +153,12 @@ class RequestReader:
             return []
         if end - at > self._limits.head:
             raise BadRequest(431, f"the head is longer than {self._limits.head} bytes")
-        head = parseRequestHead(kept[at:end], self._limits)
+        raw = kept[at:end]
+        head = self._head if raw == self._raw else None
+        if head is None:
+            head = parseRequestHead(raw, self._limits)
+            if len(raw) <= REMEMBERED:
+                self._raw, self._head = raw, head
         self._at = end
         self._last = not head.keepAlive
         if head.framing is CHUNKED:

@@ -16,13 +16,16 @@ from diglett.http.messages import (
     END,
     LENGTH,
     LIMITS,
+    REMEMBERED,
     UNTIL_CLOSE,
     BadGateway,
     BadMessage,
     Body,
     Buffer,
+    Framing,
     Limits,
     ResponseEvent,
+    ResponseHead,
     Truncated,
 )
 from diglett.http.responsehead import parseResponseHead
@@ -50,8 +53,8 @@ class ResponseReader:
     """
 
     __slots__ = (
-        "_chunks", "_interims", "_kept", "_left", "_limits", "_method", "_state", "_upgrade",
-        "_version", "reusable",
+        "_chunks", "_head", "_interims", "_kept", "_key", "_left", "_limits", "_method", "_state",
+        "_upgrade", "_version", "reusable",
     )  # fmt: skip
 
     def __init__(self, method: bytes | None = None, *, limits: Limits = LIMITS) -> None:
@@ -60,6 +63,8 @@ class ResponseReader:
         self._kept = b""  # the beginning of a head
         self._left = 0  # of a body of known length
         self._chunks: ChunkReader | None = None
+        self._key: tuple[bytes, bytes] | None = None  # the head that came before, for whom, and what it says
+        self._head: ResponseHead | None = None
         self.reusable = True
         if method is not None:
             self.expect(method)
@@ -167,7 +172,7 @@ class ResponseReader:
         self._kept = text[at:]
 
     def _readOneHead(self, raw: bytes, events: list[ResponseEvent]) -> None:
-        head = parseResponseHead(raw, self._method, self._limits)
+        head = self._parse(raw)
         if head.interim:
             self._interims += 1
             if self._interims > self._limits.interims:
@@ -187,16 +192,30 @@ class ResponseReader:
             self._state = _CHUNKED
             self._chunks = ChunkReader(self._limits, raw=self._version == 11)
             if self._version == 10:
-                head.framing = UNTIL_CLOSE
+                self._tellFraming(head, UNTIL_CLOSE)
         elif framing is UNTIL_CLOSE:
             self._state = _UNTIL_CLOSE
             if self._version == 11:
-                head.framing = CHUNKED
+                self._tellFraming(head, CHUNKED)
         elif framing is LENGTH and head.length:
             self._state = _LENGTH
             self._left = head.length
         else:
             self._finish(events)
+
+    def _parse(self, raw: bytes) -> ResponseHead:
+        key = raw, self._method
+        if key == self._key and self._head is not None:
+            return self._head
+        head = parseResponseHead(raw, self._method, self._limits)
+        if len(raw) <= REMEMBERED:
+            self._key, self._head = key, head
+        return head
+
+    def _tellFraming(self, head: ResponseHead, framing: Framing) -> None:
+        """The visitor gets the body in another way than it comes, so this head is not the next one's."""
+        head.framing = framing
+        self._head = None
 
     def _passOn(self, data: Buffer) -> list[ResponseEvent]:
         """Tell a part of a body that ends with the connection."""

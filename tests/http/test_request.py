@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from diglett.http.chunked import encodeChunk, encodeLastChunk
-from diglett.http.messages import END, BadRequest, Body, Framing, Limits, RequestHead
+from diglett.http.messages import END, REMEMBERED, BadRequest, Body, Framing, Limits, RequestHead
 from diglett.http.request import RequestReader
 from tests.http import cut, plain, readAll
 
@@ -405,3 +405,35 @@ class LimitTests(SynchronousTestCase):
             self.assertEqual(self.refused(beginning), expected, beginning)
         self.assertEqual(self.refused(b"SSH-2.0-x\n"), 400)
         self.assertEqual(self.refused(b"GET / HTTP/1.1\nHost: a\n\n"), 400)
+
+
+class RepeatedTests(SynchronousTestCase):
+    """Requests with the same head, one after the other on a connection."""
+
+    def test_same(self) -> None:
+        """A head that comes again is the same object; one that differs in a byte is read anew, with its own body."""
+        reader = RequestReader()
+        raw = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\n"
+        heads = []
+        for each in (raw + b"ok", raw + b"no", raw.replace(b": 2", b": 3") + b"yes", raw + b"ok"):
+            first, body, end = reader.feed(each)
+            assert isinstance(body, Body)
+            self.assertEqual((bytes(body.data), end), (each.partition(b"\r\n\r\n")[2], END))
+            heads.append(first)
+            reader.resume()
+        self.assertIs(heads[0], heads[1])
+        self.assertEqual([each.length for each in heads if isinstance(each, RequestHead)], [2, 2, 3, 2])
+
+    def test_badStaysBad(self) -> None:
+        """What was refused once is not taken for known."""
+        reader = RequestReader()
+        self.assertRaises(BadRequest, reader.feed, b"GET / HTTP/1.1\r\n\r\n")
+        self.assertEqual(reader.feed(b"GET / HTTP/1.1\r\n\r\n"), [])
+
+    def test_large(self) -> None:
+        """Large heads are not kept."""
+        reader = RequestReader()
+        raw = b"GET / HTTP/1.1\r\n" + HOST + b"Cookie: " + b"x" * REMEMBERED + b"\r\n\r\n"
+        first = reader.feed(raw)[0]
+        reader.resume()
+        self.assertIsNot(reader.feed(raw)[0], first)

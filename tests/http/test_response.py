@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from diglett.http.chunked import encodeChunk, encodeLastChunk
 from diglett.http.forward import buildResponseHead
-from diglett.http.messages import BadGateway, Body, End, Framing, Limits, ResponseHead, Truncated
+from diglett.http.messages import REMEMBERED, BadGateway, Body, End, Framing, Limits, ResponseHead, Truncated
 from diglett.http.response import ResponseReader
 from tests.http import cut, plain
 
@@ -356,3 +356,42 @@ class BadAnswerTests(SynchronousTestCase):
         self.assertFalse(reader.untouched)
         error = self.assertRaises(BadGateway, reader.eof)
         self.assertNotIsInstance(error, Truncated)
+
+
+class RepeatedTests(SynchronousTestCase):
+    """Answers with the same head, one after the other on a connection."""
+
+    def ask(self, reader: ResponseReader, raw: bytes, method: bytes = b"GET", version: int = 11) -> list[Any]:
+        """The events of the next answer."""
+        reader.expect(method, version)
+        return reader.feed(raw)
+
+    def test_same(self) -> None:
+        """A head that comes again is the same object, whose bytes for the visitor are there already."""
+        reader = ResponseReader()
+        raw = answer(b"Content-Length: 2\r\n", b"ok")
+        first, second = (self.ask(reader, raw)[0] for _ in range(2))
+        self.assertIs(first, second)
+        self.assertIs(buildResponseHead(first, keepAlive=True), buildResponseHead(second, keepAlive=True))
+        self.assertIn(b"Connection: close", buildResponseHead(second, keepAlive=False))
+        self.assertIn(b"Connection: keep-alive", buildResponseHead(second, keepAlive=True, version=10))
+        self.assertNotIn(b"Connection", buildResponseHead(second, keepAlive=True))
+
+    def test_forAnother(self) -> None:
+        """The same bytes mean another thing as the answer to another method, or to another version's visitor."""
+        reader = ResponseReader()
+        raw = answer(b"Content-Length: 2\r\n")
+        self.assertIs(self.ask(reader, raw + b"ok")[0].framing, Framing.LENGTH)
+        self.assertIs(self.ask(reader, raw, b"HEAD")[0].framing, Framing.NONE)
+        self.assertIs(self.ask(reader, raw + b"ok")[0].framing, Framing.LENGTH)
+        chunked = answer(b"Transfer-Encoding: chunked\r\n", b"2\r\nok\r\n0\r\n\r\n")
+        for version, framing in [(11, Framing.CHUNKED), (10, Framing.UNTIL_CLOSE), (11, Framing.CHUNKED)] * 2:
+            self.assertIs(self.ask(reader, chunked, version=version)[0].framing, framing)
+
+    def test_large(self) -> None:
+        """Large heads are not kept."""
+        reader = ResponseReader()
+        raw = answer(b"Cookie: " + b"x" * REMEMBERED + b"\r\nContent-Length: 0\r\n")
+        first, second = (self.ask(reader, raw)[0] for _ in range(2))
+        self.assertIsNot(first, second)
+        self.assertEqual(first.headers, second.headers)

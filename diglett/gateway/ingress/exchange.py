@@ -37,10 +37,12 @@ def patience(exchange: Exchange | None, queued: int, paused: bool, ended: bool) 
 class Exchange:
     """How far a request and its answer have come."""
 
-    __slots__ = ("answerBegun", "answerEnded", "head", "repeatable", "requestEnded")
+    __slots__ = ("answerBegun", "answerEnded", "head", "keepAlive", "repeatable", "requestEnded")
 
     def __init__(self, head: RequestHead) -> None:
         self.head = head
+        self.keepAlive = head.keepAlive
+        """The visitor's connection takes another request afterwards."""
         self.repeatable = b""
         """What to send again when a kept stream turns out to be dead; empty when that must not be done."""
         self.requestEnded = False
@@ -49,10 +51,9 @@ class Exchange:
 
     def answerHead(self, answer: ResponseHead, last: bool) -> bytes:
         """The head for the visitor; `last`: its connection takes no further request."""
-        head = self.head
         if not answer.interim:
             self.answerBegun = True
             self.repeatable = b""
             if last or answer.framing is UNTIL_CLOSE or not self.requestEnded:
-                head.keepAlive = False
-        return buildResponseHead(answer, keepAlive=head.keepAlive, version=head.version)
+                self.keepAlive = False
+        return buildResponseHead(answer, keepAlive=self.keepAlive, version=self.head.version)

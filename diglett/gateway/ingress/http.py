@@ -44,7 +44,8 @@ class HttpVisitor:
 
     __slots__ = (
         "deadline", "front", "secure", "_address", "_advancing", "_channel", "_closing", "_ended", "_exchange",
-        "_idleSince", "_more", "_paused", "_raw", "_reader", "_serverName", "_trusted", "_upstream",
+        "_idleSince", "_more", "_paused", "_raw", "_reader", "_sent", "_sentHead", "_serverName", "_trusted",
+        "_upstream",
     )  # fmt: skip
 
     def __init__(self, front: Front, channel: Channel, secure: bool, serverName: str | None) -> None:
@@ -57,6 +58,9 @@ class HttpVisitor:
         self._trusted = front.trusts(self._address[0])
         self._reader = RequestReader()
         self._exchange: Exchange | None = None
+        self._sentHead: RequestHead | None = None
+        self._sent = b""
+        """What the last head became, and that head: the reader gives the same one for the same bytes."""
         self._upstream: Upstream | None = None
         self._idleSince = front.now
         self._advancing = False
@@ -181,9 +185,13 @@ class HttpVisitor:
         except Refused as error:
             self._answerPage(error.code, str(error))
             return
-        client, port, *_ = self._address
-        proto: Proto = "https" if self.secure else "http"
-        data = buildRequestHead(head, client=client, clientPort=port or None, proto=proto, trusted=self._trusted)
+        if self._sentHead is head:
+            data = self._sent
+        else:
+            client, port, *_ = self._address
+            proto: Proto = "https" if self.secure else "http"
+            data = buildRequestHead(head, client=client, clientPort=port or None, proto=proto, trusted=self._trusted)
+            self._sentHead, self._sent = head, data
         safe = head.method in SAFE and head.framing is NONE and head.upgrade is None
         upstream = self._upstream
         if upstream is not None and upstream.name is name and upstream.reusable and (
@@ -238,7 +246,7 @@ class HttpVisitor:
         if upstream is not None and not upstream.reusable:
             upstream.close()
             self._upstream = None
-        if exchange is None or not exchange.head.keepAlive or self.front.draining:
+        if exchange is None or not exchange.keepAlive or self.front.draining:
             self._leave()
             return
         self._idleSince = self.front.now
@@ -365,12 +373,11 @@ class HttpVisitor:
         exchange = self._exchange
         assert exchange is not None
         self._abandon()
-        head = exchange.head
-        head.keepAlive = head.keepAlive and self._reader.complete and not self.front.draining
-        data = page(code, text, head)
+        exchange.keepAlive = exchange.keepAlive and self._reader.complete and not self.front.draining
+        data = page(code, text, exchange.head, exchange.keepAlive)
         self._channel.write((data,), len(data))
         exchange.answerBegun = exchange.answerEnded = True
-        if not head.keepAlive:
+        if not exchange.keepAlive:
             self._close()
         elif exchange.requestEnded:
             self._exchanged()

@@ -11,14 +11,13 @@ CONNECT_TIMEOUT = 10
 """Seconds that agents of this project wait for their backends; others say so in their Close."""
 
 
-def page(cause: str | Reason | BadRequest, text: str, head: RequestHead | None) -> bytes:
-    """A whole answer. `head` is the request's, if one was understood; `text` is fit to be shown."""
+def page(cause: str | Reason | BadRequest, text: str, head: RequestHead | None, keepAlive: bool = False) -> bytes:
+    """A whole answer. `head` is the request's, if one was understood; `text` is fit to be shown; `keepAlive`: more
+    requests are taken."""
     problem = _problem(cause, text, head)
     if head is None:
         return errorPage(problem)
-    return errorPage(
-        problem, accept=_accept(head), method=head.method, version=head.version, keepAlive=head.keepAlive
-    )
+    return errorPage(problem, accept=_accept(head), method=head.method, version=head.version, keepAlive=keepAlive)
 
 
 def _problem(cause: str | Reason | BadRequest, text: str, head: RequestHead | None) -> problems.Problem:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -15,6 +14,8 @@ from diglett.gateway.ingress.exchange import (
     Exchange,
     patience,
 )
+from diglett.http.messages import LIMITS
+from diglett.http.requesthead import parseRequestHead
 from tests.gateway.ingress.rig import Rig, Visitor
 from tests.gateway.ingress.test_http import FrontTestCase, get, ok
 
@@ -26,7 +27,7 @@ class PatienceTests(SynchronousTestCase):
 
     def test_states(self) -> None:
         """A visitor that must do something has so much time; the backend may take as long as it likes."""
-        head: Any = None
+        head = parseRequestHead(POST, LIMITS)
         begun, waiting = Exchange(head), Exchange(head)
         waiting.requestEnded = True
         self.assertEqual(patience(None, 0, False, False), IDLE_TIMEOUT)
