@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _LOOK = 5.0
 """Seconds between looks whether Caddy still has what it was told: a restart may have made it forget."""
 
+_DOUBT = 30.0
+"""Seconds for which it is told again and again after a change that failed."""
+
 
 def create(argument: str, context: PluginContext) -> Caddy:
     """`ADMIN[,server=NAME][,probe=URL]...`, where ADMIN is `HOST:PORT` or, as in Caddy, `unix//run/caddy.sock`."""
@@ -68,6 +71,9 @@ class Caddy:
         self._table: Table[Registration] = Table(self._write, context.reactor, timeout=15.0)
         self._sure = False
         """Whether Caddy has what the table says, as far as we know."""
+        self._clock = context.reactor
+        self._doubtful = 0.0
+        """Until then a change that Caddy did not answer may come true yet, and undo a later one."""
         self._upkeep = Upkeep(self._look, context.reactor, _LOOK, context.log, "keep Caddy's routes")
 
     async def start(self) -> None:
@@ -85,6 +91,7 @@ class Caddy:
     async def stop(self) -> None:
         """Look after it no longer."""
         self._upkeep.stop()
+        self._table.stop()
         closing = self._fetcher.stop()
         if closing is not None:
             await closing
@@ -99,6 +106,8 @@ class Caddy:
         )
 
     async def _look(self) -> None:
+        if self._clock.seconds() < self._doubtful:
+            self._sure = False
         if self._sure and self._table.entries:
             answer = await self._fetcher.fetch("GET", f"{self._base}/id/{self._id}/@id")
             self._sure = answer.status == 200
@@ -107,6 +116,14 @@ class Caddy:
 
     async def _write(self, entries: Mapping[str, Registration]) -> None:
         self._sure = False
+        try:
+            await self._put(entries)
+        except BaseException:
+            self._doubtful = self._clock.seconds() + _DOUBT
+            raise
+        self._sure = True
+
+    async def _put(self, entries: Mapping[str, Registration]) -> None:
         ours = f"/id/{self._id}"
         if not entries:
             self._expect(await self._fetcher.fetch("DELETE", self._base + ours), 200, 404)
@@ -119,7 +136,6 @@ class Caddy:
                 # First, so that it comes before any catch-all.
                 answer = await self._fetcher.fetch("PUT", f"{self._base}{routes}/0", group)
             self._expect(answer, 200)
-        self._sure = True
 
     def _group(self, entries: Mapping[str, Registration]) -> dict[str, Any]:
         routes = [

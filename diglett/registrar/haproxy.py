@@ -173,6 +173,7 @@ class HaProxy:
     def stop(self) -> None:
         """Look after it no longer."""
         self._upkeep.stop()
+        self._table.stop()
 
     async def publish(self, registration: Registration) -> Lease:
         """Add an entry."""

@@ -17,12 +17,16 @@ from diglett.registrar import routing
 from diglett.registrar.routing import Lease, Routing, address, single
 from diglett.registrar.running import run, splitCommand
 from diglett.registrar.table import Table
+from diglett.registrar.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from diglett.interfaces import PluginContext, Registration
 
 _OLD_WORKERS = 0.25
 """Seconds after a reload in which workers with the old map may still answer: nginx lets them do so for 0.1."""
+
+_LOOK = 10.0
+"""Seconds between tries to reload when it failed."""
 
 _RELOAD = ("nginx -t -q", "nginx -s reload")
 
@@ -53,6 +57,9 @@ class Nginx:
         self._way = way
         self._reactor = context.reactor
         self._table: Table[Registration] = Table(self._write, context.reactor, timeout=25.0)
+        self._behind = False
+        """Whether nginx may not have loaded what the files say."""
+        self._upkeep = Upkeep(self._look, context.reactor, _LOOK, context.log, "make nginx load its map")
 
     async def start(self) -> None:
         """Remove what a crashed predecessor left; nginx needs the files to be there."""
@@ -64,9 +71,12 @@ class Nginx:
         if left:
             await self._table.write()
         self._way.announce("nginx")
+        self._upkeep.start()
 
     def stop(self) -> None:
-        """Nothing is left to do: every name was withdrawn."""
+        """Look after it no longer."""
+        self._upkeep.stop()
+        self._table.stop()
 
     async def publish(self, registration: Registration) -> Lease:
         """Add a line, and reload."""
@@ -77,10 +87,17 @@ class Nginx:
             lambda: self._table.remove(registration.fqdn),
         )
 
+    async def _look(self) -> None:
+        """Reload again if that failed: a name that has gone must not stay."""
+        if self._behind:
+            await self._table.write()
+
     async def _write(self, entries: Mapping[str, Registration]) -> None:
         self._replace(entries)
+        self._behind = True
         for command in self._commands:
             (await run(self._reactor, command, b"", 10.0)).check(command[0])
+        self._behind = False
         if self._commands:
             await deferLater(self._reactor, _OLD_WORKERS)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from diglett.asking import ask
@@ -33,6 +33,8 @@ class Table(Generic[Value]):
         self._timeout = timeout
         self._waiting: list[Deferred[None]] = []
         self._writing = False
+        self._stopped = False
+        self._asked: Deferred[Any] | None = None
 
     def put(self, key: str, value: Value) -> Deferred[None]:
         """Fires when it is written. Cancelling ends the waiting only: `remove` it then."""
@@ -53,16 +55,26 @@ class Table(Generic[Value]):
             Deferred.fromCoroutine(self._run())
         return written
 
+    def stop(self) -> None:
+        """Write no more: what is under way is given up, what waits fails with it."""
+        self._stopped = True
+        if self._asked is not None:
+            self._asked.cancel()
+
     async def _run(self) -> None:
         try:
             while self._waiting:
                 waiting, self._waiting = self._waiting, []
                 outcome: Any = None
                 try:
-                    await ask(lambda: self._write(dict(self.entries)), self._timeout, self._clock)
+                    if self._stopped:
+                        raise CancelledError()
+                    self._asked = ask(lambda: self._write(dict(self.entries)), self._timeout, self._clock)
+                    await self._asked
                 except Exception:
                     outcome = Failure()
                 for one in waiting:
                     one.callback(outcome)
         finally:
             self._writing = False
+            self._asked = None

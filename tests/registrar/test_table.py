@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -66,6 +66,16 @@ class TableTests(SynchronousTestCase):
         self.clock.advance(10)
         self.failureResultOf(a, NoAnswer)
         self.successResultOf(b)
+
+    def test_stop(self) -> None:
+        """The write under way is given up, and so is what waits behind it."""
+        cancelled = []
+        self.outcome = lambda: Deferred(cancelled.append)
+        one, two = self.table.put("a", 1), self.table.put("b", 2)
+        self.table.stop()
+        for each in (one, two, self.table.put("c", 3)):
+            self.failureResultOf(each, CancelledError)
+        self.assertEqual((self.written, len(cancelled)), ([{"a": 1}], 1))
 
     def test_cancelled(self) -> None:
         """Who does not wait any more changes nothing for the others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from tests.integration.components import Running, freePort
 from tests.integration.registrar.documented import documented
@@ -33,9 +34,10 @@ class CaddyTestCase(RegistrarTestCase):
         file = self.write("Caddyfile", documented("Caddyfile", places))
         return await self._caddy("--config", str(file), "--adapter", "caddyfile")
 
-    async def caddyWithAdmin(self) -> Running:
+    async def caddyWithAdmin(self, more: Mapping[str, str] | None = None) -> Running:
         """The admin API."""
         places = {
+            **(more or {}),
             '"servers"': f'"http_port": {self.http}, "https_port": {self.https}, "servers"',
             '":443"': f'"127.0.0.1:{self.https}"',
             "/run/caddy": self.short,

@@ -72,9 +72,11 @@ class RegistrarTestCase(ComponentTestCase):
         folder.mkdir(exist_ok=True)
         return PluginContext(reactor, folder, DOMAIN, gateway, self.log)
 
-    async def publisher(self, spec: str, gateway: str = "g1", state: str = "state", start: bool = True) -> Publisher:
-        """A started publisher with the registrar of this string; stopped after the test."""
-        registrars = openRegistrars([spec], self.context(gateway, state))
+    async def publisher(
+        self, *specs: str, gateway: str = "g1", state: str = "state", start: bool = True
+    ) -> Publisher:
+        """A started publisher with the registrars of these strings; stopped after the test."""
+        registrars = openRegistrars(specs, self.context(gateway, state))
         for _, registrar in registrars:
             verifyObject(IRegistrar, registrar)
         publisher = Publisher(registrars, reactor, log=self.log)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 from diglett.errors import Refused, UsageError
+from tests.integration.components import Running
 from tests.integration.registrar.caddy import CaddyTestCase
+from tests.integration.registrar.slow import SlowTests
 
 
 class CaddyAdminTestCase(CaddyTestCase):
@@ -16,8 +18,11 @@ class CaddyAdminTestCase(CaddyTestCase):
         self.spec = f"caddy:unix/{self.short}/admin.sock"
 
 
-class CaddyTests(CaddyAdminTestCase):
+class CaddyTests(CaddyAdminTestCase, SlowTests):
     """Names come and go by the admin API."""
+
+    async def hangs(self) -> Running:
+        return await self.caddyWithAdmin()
 
     async def admin(self, path: str, *options: str) -> tuple[int, str]:
         return await self.fetch(f"http://localhost{path}", "--unix-socket", f"{self.short}/admin.sock", *options)
@@ -82,6 +87,15 @@ class CaddyTests(CaddyAdminTestCase):
 
     async def _answers(self, name: str) -> bool:
         return (await self.visit(self.https, name))[0] == 200
+
+    async def test_fails(self) -> None:
+        """If Caddy refuses to be told, the agent hears that it failed, and the operator what Caddy said."""
+        places = {"\"config\": {\"persist\": false}": "\"enforce_origin\": true, \"origins\": [\"other\"]"}
+        await self.caddyWithAdmin(places)
+        publisher = await self.publisher(f"{self.spec},probe={self.probe}")
+        error = await self.assertFailure(publisher.publish(self.backend("one").registration), Refused)
+        self.assertIn("caddy failed; the gateway's log has the reason", str(error))
+        self.assertIn("could not publish one.gateway.test: Caddy answered 403", self.logged())
 
     async def test_caddyLater(self) -> None:
         """The gateway may start first."""

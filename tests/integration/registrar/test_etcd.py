@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from diglett.errors import UsageError
+from diglett.errors import Refused, UsageError
 from tests.integration.components import Running, freePort
 from tests.integration.registrar.documented import documented
 from tests.integration.registrar.stores import StoreTests, TraefikTestCase
@@ -37,6 +37,28 @@ class EtcdTests(TraefikTestCase, StoreTests):
 
     async def forget(self) -> None:
         shutil.rmtree(self.folder / "etcd")
+
+    async def test_storeFails(self) -> None:
+        """An etcd that refuses, here for lack of a user, refuses the name; what is there stays."""
+        await self.store()
+        publisher = await self.publisher(f"{self.spec},probe=none")
+        await self.publish(publisher, self.backend("one"))
+        await self.etcdctl("user", "add", "root:secret")
+        await self.etcdctl("user", "grant-role", "root", "root")
+        await self.etcdctl("auth", "enable")
+        error = await self.assertFailure(publisher.publish(self.backend("two").registration), Refused)
+        self.assertIn("the store of Traefik's routes", str(error))
+        self.assertIn("etcd answered 400", self.logged())
+        refused = await self.publisher(self.spec, gateway="g2", start=False)
+        self.assertIn("user name is empty", str(await self.assertFailure(refused.start(), UsageError)))
+        secret = self.write("secret", "wrong\n")
+        refused = await self.publisher(f"{self.spec},user=root,password-file={secret}", gateway="g2", start=False)
+        self.assertIn("does not let root in", str(await self.assertFailure(refused.start(), UsageError)))
+        secret.write_text("secret\n")
+        other = await self.publisher(f"{self.spec},user=root,password-file={secret},probe=none", gateway="g2")
+        await self.publish(other, self.backend("two"))
+        error = await self.assertFailure(other.publish(self.backend("one").registration), Refused)
+        self.assertEqual(error.code, "name-taken")
 
     async def test_notEtcd(self) -> None:
         """Something else at that address keeps the gateway from starting; it would never be right."""

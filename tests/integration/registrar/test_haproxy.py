@@ -9,6 +9,7 @@ from diglett.errors import Refused, UsageError
 from diglett.extensions import openRegistrars
 from tests.integration.components import Running, freePort
 from tests.integration.registrar.documented import documented
+from tests.integration.registrar.slow import SlowTests
 from tests.integration.registrar.support import RegistrarTestCase
 
 
@@ -44,8 +45,20 @@ class HaProxyTestCase(RegistrarTestCase):
         return running
 
 
-class HaProxyTests(HaProxyTestCase):
+class HaProxyTests(HaProxyTestCase, SlowTests):
     """Names come and go in HAProxy's maps."""
+
+    async def hangs(self) -> Running:
+        return await self.haproxy()
+
+    async def test_fails(self) -> None:
+        """If HAProxy refuses to be told, the agent hears that it failed, and the operator what HAProxy said."""
+        publisher = await self.publisher(f"haproxy:{self.short}/admin.sock,map={self.folder}/other.map")
+        await self.haproxy()
+        error = await self.assertFailure(publisher.publish(self.backend("one").registration), Refused)
+        self.assertIn("haproxy failed; the gateway's log has the reason", str(error))
+        self.assertIn("could not publish one.gateway.test: HAProxy answered about", self.logged())
+        self.assertIn("Unknown map identifier", self.logged())
 
     async def test_names(self) -> None:
         """A name is routed when publishing is done, does not touch another's WebSocket, and is gone at once."""

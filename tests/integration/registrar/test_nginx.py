@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 
 from diglett.errors import Refused, UsageError
 from tests.integration.components import Running, find, freePort
 from tests.integration.registrar.nginx import nginxOf
+from tests.integration.registrar.slow import SlowTests
 from tests.integration.registrar.support import RegistrarTestCase
 
 
-class NginxTests(RegistrarTestCase):
+class NginxTests(RegistrarTestCase, SlowTests):
     """Names come and go in a file."""
+
+    async def hangs(self) -> Running:
+        return await self.nginx()
 
     def setUp(self) -> None:
         super().setUp()
@@ -26,7 +31,7 @@ class NginxTests(RegistrarTestCase):
             f"nginx:{self.folder}/names.map,sni-map={self.folder}/sni.map,"
             f"reload={program} -t -q,reload={program} -s reload"
         )
-        self.probe = f",probe=https://127.0.0.1:{self.https}"
+        self.probe = f"https://127.0.0.1:{self.https}"
 
     async def nginx(self) -> Running:
         running = self.spawn(*self.command)
@@ -39,7 +44,7 @@ class NginxTests(RegistrarTestCase):
     async def test_names(self) -> None:
         """A name is routed when publishing is done, does not touch another's WebSocket, and is gone soon."""
         await self.nginx()
-        publisher = await self.publisher(self.spec + self.probe)
+        publisher = await self.publisher(f"{self.spec},probe={self.probe}")
         one = await self.publish(publisher, self.backend("one"))
         status, body = await self.visit(self.https, "one", path="/a%2Fb?c")
         self.assertEqual((status, json.loads(body)["name"]), (200, "one"))
@@ -75,7 +80,7 @@ class NginxTests(RegistrarTestCase):
     async def test_many(self) -> None:
         """A crowd of names that comes at once costs a few reloads only."""
         await self.nginx()
-        publisher = await self.publisher(self.spec + self.probe)
+        publisher = await self.publisher(f"{self.spec},probe={self.probe}")
         publishing = [publisher.publish(self.backend(f"n{number}").registration) for number in range(30)]
         for one in publishing:
             await one
@@ -86,15 +91,15 @@ class NginxTests(RegistrarTestCase):
         self.write("names.map", "old.gateway.test 127.0.0.1:1;\n")
         await self.nginx()
         self.assertEqual((await self.visit(self.https, "old"))[0], 502)
-        publisher = await self.publisher(self.spec + self.probe)
+        publisher = await self.publisher(f"{self.spec},probe={self.probe}")
         await self.publish(publisher, self.backend("one"))
         await self.gone(self.https, "old")
 
     async def test_nginxDown(self) -> None:
         """While nginx is down, or its configuration is broken, publishing fails and says so in the log."""
         nginx = await self.nginx()
-        publisher = await self.publisher(self.spec + self.probe)
-        await self.publish(publisher, self.backend("one"))
+        publisher = await self.publisher(f"{self.spec},probe={self.probe}")
+        one = await self.publish(publisher, self.backend("one"))
         await nginx.stop()
         await self.assertFailure(publisher.publish(self.backend("two").registration), Refused)
         self.assertIn("ended with status 1", self.logged())
@@ -106,6 +111,26 @@ class NginxTests(RegistrarTestCase):
         await self.assertFailure(publisher.publish(self.backend("two").registration), Refused)
         self.assertIn("acess_log", self.logged())
         self.assertEqual((await self.visit(self.https, "one"))[0], 200)
+        await one.withdraw()
+        self.assertIn("one.gateway.test, which may stay published", self.logged())
+        configuration.write_text(configuration.read_text().replace("acess_log off;", "access_log off;"))
+        await self.gone(self.https, "one")
+
+    async def test_reloadHangs(self) -> None:
+        """A reload command that hangs is killed; the agent is told in time."""
+        await self.nginx()
+        publisher = await self.publisher(f"nginx:{self.folder}/names.map,reload=sleep 600,probe={self.probe}")
+        publisher.publishTimeout = 2.0
+        error = await self.assertFailure(publisher.publish(self.backend("one").registration), Refused)
+        self.assertIn("nginx did not answer in time", str(error))
+        await self.until("the file is empty", lambda: not (self.folder / "names.map").read_text(), 20)
+        await publisher.stop()
+
+        async def alone() -> bool:
+            _, output = await self.run_("ps", "-A", "-o", "ppid=,args=")
+            return [str(os.getpid()), "sleep", "600"] not in map(str.split, output.splitlines())
+
+        await self.until("the command is gone", alone, 5)
 
     async def test_noFolder(self) -> None:
         """A file that cannot be written keeps the gateway from starting."""

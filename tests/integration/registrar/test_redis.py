@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diglett.errors import UsageError
+from diglett.errors import Refused, UsageError
 from diglett.extensions import openRegistrars
 from tests.integration.components import Running, freePort
 from tests.integration.registrar.documented import documented
@@ -36,11 +36,26 @@ class RedisTests(RedisTestCase, StoreTests):
     """Names come and go in Redis."""
 
     async def steal(self, key: str, value: str) -> None:
-        status, output = await self.run_("redis-cli", "-p", str(self.port), "set", key, value)
-        self.assertEqual((status, output.strip()), (0, "OK"))
+        await self.redis("set", key, value)
 
     async def persist(self) -> None:
-        status, output = await self.run_("redis-cli", "-p", str(self.port), "save")
+        await self.redis("save")
+
+    async def test_storeFails(self) -> None:
+        """A Redis that refuses to store (it is full) refuses the name, leaves what is there, and nothing of the rest."""
+        await self.store()
+        publisher = await self.publisher(f"{self.spec},probe=none")
+        one = await self.publish(publisher, self.backend("one"))
+        await self.redis("config", "set", "maxmemory", "1")
+        error = await self.assertFailure(publisher.publish(self.backend("two").registration), Refused)
+        self.assertIn("the store of Traefik's routes", str(error))
+        self.assertIn("OOM command not allowed", self.logged())
+        await self.redis("config", "set", "maxmemory", "0")
+        await self.publish(publisher, self.backend("two"))
+        await one.withdraw()
+
+    async def redis(self, *words: str) -> None:
+        status, output = await self.run_("redis-cli", "-p", str(self.port), *words)
         self.assertEqual((status, output.strip()), (0, "OK"))
 
     async def test_password(self) -> None:

@@ -6,11 +6,33 @@ import json
 
 from diglett.errors import Refused, UsageError
 from diglett.registrar import routing
+from tests.integration.components import Running
+from tests.integration.registrar.slow import SlowTests
 from tests.integration.registrar.traefik import TraefikTestCase
 
 
-class TraefikFileTests(TraefikTestCase):
+class TraefikFileTests(TraefikTestCase, SlowTests):
     """Names come and go by a file in the folder Traefik watches."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.spec = f"traefik-file:{self.folder}/dynamic"
+
+    async def hangs(self) -> Running:
+        return await self.traefik()
+
+    async def test_frozen(self) -> None:
+        """Somebody else's broken file makes Traefik take no changes at all: no name is called ready meanwhile."""
+        await self.traefik()
+        publisher = await self.publisher(f"{self.spec},probe={self.probe},probe-timeout=1")
+        await self.publish(publisher, self.backend("one"))
+        broken = self.write("dynamic/broken.yml", "http: [nonsense")
+        error = await self.assertFailure(publisher.publish(self.backend("two").registration), Refused)
+        self.assertIn("did not route two.gateway.test", str(error))
+        self.assertEqual((await self.visit(self.https, "one"))[0], 200)
+        broken.unlink()
+        await self.publish(publisher, self.backend("three"))
+        await self.gone(self.https, "two")
 
     async def test_names(self) -> None:
         """A name is routed when publishing is done, another one beside it, and neither after withdrawal."""

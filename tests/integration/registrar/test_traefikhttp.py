@@ -7,8 +7,9 @@ import os
 
 from diglett.errors import Refused, UsageError
 from diglett.extensions import openRegistrars
-from tests.integration.components import freePort
+from tests.integration.components import Running, freePort
 from tests.integration.registrar.documented import documented
+from tests.integration.registrar.slow import SlowTests
 from tests.integration.registrar.traefik import TraefikTestCase
 
 
@@ -23,8 +24,11 @@ class TraefikHttpTestCase(TraefikTestCase):
         self.provider = documented("traefik-http.yml", {":8090": f":{self.port}", "SECRET": "s3cret"})
 
 
-class TraefikHttpTests(TraefikHttpTestCase):
+class TraefikHttpTests(TraefikHttpTestCase, SlowTests):
     """Names come and go in the document Traefik fetches."""
+
+    async def hangs(self) -> Running:
+        return await self.traefik(self.provider)
 
     async def test_names(self) -> None:
         """A name is routed when publishing is done, another one beside it, and neither after withdrawal."""

@@ -8,9 +8,10 @@ import socket
 import stat
 
 from diglett.errors import Refused, UsageError
-from tests.integration.components import freePort
+from tests.integration.components import Running, freePort
 from tests.integration.registrar.caddy import CaddyTestCase
 from tests.integration.registrar.nginx import nginxOf
+from tests.integration.registrar.slow import SlowTests
 
 
 class UnixSocketTestCase(CaddyTestCase):
@@ -22,8 +23,11 @@ class UnixSocketTestCase(CaddyTestCase):
         self.spec = f"unix:{self.short}/socks"
 
 
-class UnixSocketTests(UnixSocketTestCase):
+class UnixSocketTests(UnixSocketTestCase, SlowTests):
     """Names come and go by sockets."""
+
+    async def hangs(self) -> Running:
+        return await self.caddyWithSockets()
 
     async def test_caddy(self) -> None:
         """With Caddy a name is there at once, does not touch another's WebSocket, and is gone at once."""
