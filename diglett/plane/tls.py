@@ -239,7 +239,7 @@ class TLSChannel:
         if data:
             parts.append(data)
         if parts:
-            self._below.write(parts, len(data) if len(parts) == 1 else sum(map(len, parts)))
+            self._below.write(parts, len(parts[0]) if len(parts) == 1 else sum(map(len, parts)))
 
     def pauseReading(self) -> None:
         self._reading = False

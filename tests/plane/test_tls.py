@@ -7,7 +7,7 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
-from diglett.plane.tls import CIPHERTEXT_SIZE, SLICE, describe
+from diglett.plane.tls import CIPHERTEXT_SIZE, RECORD_MAX, SLICE, describe
 from diglett.testing import MemoryPlane, clientTrust, serverContexts
 from diglett.trust.client import GatewayTrust
 from tests.plane.recorder import Recorder
@@ -206,6 +206,22 @@ class StreamTests(TLSTestCase):
         self.client.send()
         self.assertEqual(len(recorder.received), 2_000_000)
         self.assertLess(worst, CIPHERTEXT_SIZE + 16_384)
+
+    def test_saysHowMuch(self) -> None:
+        """The channel below is told the size of what it gets, also when it is exactly one slice."""
+        self.handshake()
+        wrong: list[tuple[int, int]] = []
+        write = self.below.write
+
+        def check(parts: Any, size: int) -> int:
+            wrong.extend({(size, sum(map(len, parts)))} - {(size, size)})
+            return write(parts, size)
+
+        self.below.write = check  # type: ignore[method-assign]
+        for size in (1, 8_170, RECORD_MAX, RECORD_MAX + 1, SLICE, SLICE + 1, 2 * SLICE):
+            self.tls.write([bytes(size)], size)
+            self.tls.write([bytes(size), b"x"], size + 1)
+        self.assertEqual(wrong, [])
 
     def test_wholeRecords(self) -> None:
         """A reader whose room is exactly that of the records gets all of them, and the end."""
