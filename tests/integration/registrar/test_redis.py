@@ -42,7 +42,7 @@ class RedisTests(RedisTestCase, StoreTests):
         await self.redis("save")
 
     async def test_storeFails(self) -> None:
-        """A Redis that refuses to store (it is full) refuses the name, leaves what is there, and nothing of the rest."""
+        """A Redis that takes no more (it is full) refuses the name, and leaves what is there."""
         await self.store()
         publisher = await self.publisher(f"{self.spec},probe=none")
         one = await self.publish(publisher, self.backend("one"))
