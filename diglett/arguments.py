@@ -16,6 +16,7 @@ from diglett.errors import UsageError
 
 if TYPE_CHECKING:
     from diglett.config import AgentConfig, DemoOptions
+    from diglett.config.options import DoctorOptions, StatusOptions
 
 USAGE = "diglett [-g HOST[:PORT]] [-n NAME] BACKEND [[-n NAME] BACKEND ...] [options]"
 
@@ -26,10 +27,22 @@ BACKEND is HOST:PORT, PORT, unix:/path, http://HOST:PORT, https://HOST:PORT
 or a folder (served read-only).
 """
 
+DOCTOR = """\
+Check each step of the way from a visitor to your backends: DNS, TCP, TLS and
+trust, protocol, token, names, backends, and a request through the public URL.
+Names that no agent of yours holds are published for a moment.
+
+Exit status: 0 all is well, 1 something is wrong that may pass or that is
+elsewhere (network, gateway, backend, proxy, a taken name), 2 usage, 3 the agent
+would be refused for good (trust, token, a name it may not use).
+"""
+
 EPILOG = """\
   diglett -g gateway.com -n example localhost:9000
   diglett -g gateway.com -n shop 8000 -n files ./public
   diglett demo         a gateway, an agent and a sample site at once, to look around
+  diglett doctor ...   with the same options: check each step of the way, say what is wrong
+  diglett status       how the running agents are
 
 Options in the environment: DIGLETT_GATEWAY, DIGLETT_TOKEN, DIGLETT_STATE.
 Exit status: 0 asked to stop, 1 given up (--once), 2 usage, 3 refused for good.
@@ -44,8 +57,47 @@ def parseAgent(words: Sequence[str], environ: Mapping[str, str] | None = None) -
 
     Raises UsageError, or SystemExit(0) after `--help` and `--version`.
     """
-    parser, takesValue = _agentParser()
+    return _agentConfig(*_agentParser(), words, environ)
+
+
+def parseDoctor(words: Sequence[str], environ: Mapping[str, str] | None = None) -> DoctorOptions:
+    """Give what the command line of `diglett doctor` says, which is an agent's; raises as `parseAgent` does."""
+    parser, takesValue = _agentParser(
+        prog="diglett doctor",
+        usage=USAGE.replace("diglett", "diglett doctor", 1) + " [--json]",
+        description=DOCTOR,
+        epilog=None,
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+    takesValue["--json"] = False
+    agent = _agentConfig(parser, takesValue, [word for word in words if word != "--json"], environ)
+    from diglett.config.options import DoctorOptions
+
+    return DoctorOptions(agent, "--json" in words)
+
+
+def parseStatus(words: Sequence[str]) -> StatusOptions:
+    """Give what the command line of `diglett status` says; raises as `parseAgent` does."""
+    parser = _Parser(
+        prog="diglett status",
+        description="How the running agents of this user are. Each tries its gateway and its backends when asked.",
+        epilog="Exit status: 0 all are connected and reach their backends, 1 not so, 2 usage, 4 no agent runs.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--state", metavar="DIR", help="the state folder that the agents were told ($DIGLETT_STATE)")
+    options = parser.parse_args(list(words))
+    from diglett.config.options import StatusOptions
+
+    return StatusOptions(options.state, options.json)
+
+
+def _agentConfig(
+    parser: _Parser, takesValue: Mapping[str, bool], words: Sequence[str], environ: Mapping[str, str] | None
+) -> AgentConfig:
+    """Read a command line with the options of an agent."""
     given = vars(parser.parse_args(_onlyOptions(words, takesValue)))
+    given.pop("json", None)
     from diglett.config.agent import agentConfig
     from diglett.config.tunnel import pairTunnels
 
@@ -84,13 +136,10 @@ class _TunnelPart(argparse.Action):
         namespace.parts = [*namespace.parts, (self.dest, value)]
 
 
-def _agentParser() -> tuple[_Parser, dict[str, bool]]:
+def _agentParser(**about: Any) -> tuple[_Parser, dict[str, bool]]:
     """Describe the options; also give each one's spellings and whether it takes a value."""
     parser = _Parser(
-        prog="diglett",
-        usage=USAGE,
-        description=DESCRIPTION,
-        epilog=EPILOG,
+        **{"prog": "diglett", "usage": USAGE, "description": DESCRIPTION, "epilog": EPILOG, **about},
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

@@ -10,15 +10,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from diglett.arguments import parseAgent, parseDemo
+from diglett.arguments import parseAgent, parseDemo, parseDoctor, parseStatus
 from diglett.errors import UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; give its exit status (0 stopped, 1 given up, 2 usage, 3 refused)."""
+    """Run the command; give its exit status (0 stopped, 1 given up, 2 usage, 3 refused, 4 no agent to ask)."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _demo(words[1:]) if words[:1] == ["demo"] else _agent(words)
+        command = _COMMANDS.get(words[0]) if words else None
+        return _agent(words) if command is None else command(words[1:])
     except UsageError as error:
         print(f"diglett: {error}", file=sys.stderr)
         return 2
@@ -42,3 +43,24 @@ def _demo(words: Sequence[str]) -> int:
     from diglett.demo import run
 
     return run(options)
+
+
+def _doctor(words: Sequence[str]) -> int:
+    """Check the way that an agent with these words would take."""
+    options = parseDoctor(words)
+    for warning in options.agent.warnings:
+        print(f"diglett: warning: {warning}", file=sys.stderr)
+    from diglett.agent.doctor.command import run
+
+    return run(options)
+
+
+def _status(words: Sequence[str]) -> int:
+    """Show how the running agents are."""
+    options = parseStatus(words)
+    from diglett.agent.status.command import run
+
+    return run(options)
+
+
+_COMMANDS = {"demo": _demo, "doctor": _doctor, "status": _status}

@@ -22,7 +22,7 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
         {"asking", "extensions", "fetching", "guarding", "plugins", "publishing"},
         {"values"},
     ),
-    "agent": ({"agent"}, {"values", "wire", "trust", "plane", "link"}),
+    "agent": ({"agent"}, {"values", "wire", "http", "trust", "plane", "link"}),
     "gateway": ({"gateway"}, {"values", "wire", "http", "peek", "trust", "plane", "link", "plugging"}),
     "auth": ({"auth"}, {"values", "plugging"}),
     "registrar": ({"registrar"}, {"values", "plugging"}),

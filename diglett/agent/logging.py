@@ -13,12 +13,13 @@ def startLogging(debug: int, format: str) -> None:
         LogLevel,
         LogLevelFilterPredicate,
         globalLogBeginner,
-        jsonFileLogObserver,
         textFileLogObserver,
     )
 
+    from diglett.eventlog import jsonObserver
+
     level = (LogLevel.warn, LogLevel.info, LogLevel.debug)[debug]
-    observer: Any = jsonFileLogObserver(sys.stderr, "") if format == "json" else textFileLogObserver(sys.stderr)
+    observer: Any = jsonObserver(sys.stderr) if format == "json" else textFileLogObserver(sys.stderr)
     predicate = LogLevelFilterPredicate(defaultLogLevel=level)
     globalLogBeginner.beginLoggingTo(
         [FilteringLogObserver(observer, [predicate])], redirectStandardIO=False, discardBuffer=True

@@ -132,12 +132,16 @@ class _Peek:
         stream, held = self._stream, self._held
         stream.endpoint = None
         endpoint = self._accept()
+        if self._mux.streams.get(stream.id) is not stream:
+            return  # the backend has refused it at once
         if stream.endpoint is None:  # else the connection was there at once, and stands in its place
             stream.endpoint = endpoint
+        taken = stream.endpoint
+        assert taken is not None
         if held:
-            stream.endpoint.deliver([memoryview(held)], len(held))
-        if self._finished and stream.endpoint is not None:
-            stream.endpoint.finished()
+            taken.deliver([memoryview(held)], len(held))
+        if self._finished:
+            (stream.endpoint or taken).finished()
 
     def _answer(self, expected: Expected) -> None:
         self._ours = True

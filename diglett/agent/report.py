@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
 from typing import Any, TextIO
 
 from diglett.errors import DiglettError, Refused
+from diglett.eventlog import timestamp
 
 REMIND = 60.0
 """Seconds after which the same trouble is worth another line."""
@@ -75,27 +75,52 @@ class JsonReporter:
         self._out = out or sys.stdout
 
     def up(self, lines: Sequence[tuple[str, str]], again: bool) -> None:
-        self._write("up", again=again, tunnels=[{"url": url, "backend": backend} for url, backend in lines])
+        self._write("up", "info", again=again, tunnels=[{"url": url, "backend": backend} for url, backend in lines])
 
     def retrying(self, error: DiglettError, delay: float) -> None:
-        self._write("retrying", delay=round(delay, 3), **_fields(error))
+        self._write("retrying", "warn", delay=round(delay, 3), **_fields(error))
 
     def lost(self, error: DiglettError) -> None:
-        self._write("lost", **_fields(error))
+        self._write("lost", "warn", **_fields(error))
 
     def moving(self) -> None:
-        self._write("moving")
+        self._write("moving", "info", reason="the gateway is going away", code="draining")
 
     def stopped(self, error: DiglettError | None) -> None:
-        self._write("stopped", **(_fields(error) if error is not None else {}))
+        if error is None:
+            self._write("stopped", "info", reason="asked to stop", code="asked")
+        else:
+            self._write("stopped", "error", **_fields(error))
 
     def warn(self, text: str) -> None:
-        self._write("warning", reason=text)
+        self._write("warning", "warn", reason=text)
 
-    def _write(self, event: str, **fields: Any) -> None:
-        time = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        line = {"time": time, "event": event, "gateway": self._gateway, **fields}
-        print(json.dumps(line), file=self._out, flush=True)
+    def _write(self, event: str, level: str, **fields: Any) -> None:
+        line = {"time": timestamp(), "level": level, "event": event, "gateway": self._gateway, **fields}
+        print(json.dumps(line, ensure_ascii=False), file=self._out, flush=True)
+
+
+class Reporters:
+    """Several at once, in this order."""
+
+    def __init__(self, *reporters: Any) -> None:
+        self._reporters = reporters
+
+    def up(self, lines: Sequence[tuple[str, str]], again: bool) -> None:
+        for each in self._reporters:
+            each.up(lines, again)
+
+    def retrying(self, error: DiglettError, delay: float) -> None:
+        for each in self._reporters:
+            each.retrying(error, delay)
+
+    def lost(self, error: DiglettError) -> None:
+        for each in self._reporters:
+            each.lost(error)
+
+    def moving(self) -> None:
+        for each in self._reporters:
+            each.moving()
 
 
 def _fields(error: DiglettError) -> dict[str, Any]:

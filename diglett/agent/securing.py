@@ -34,7 +34,9 @@ class TLSFailed(DiglettError):
         self.refused = refused
 
 
-def secure(plane: Any, channel: Channel, trust: Trust, connection: SSL.Connection | None = None) -> Deferred[TLSChannel]:
+def secure(
+    plane: Any, channel: Channel, trust: Trust, connection: SSL.Connection | None = None
+) -> Deferred[TLSChannel]:
     """Shake hands and verify; `connection` is one that `trust` has begun. Fails with TLSFailed, the channel aborted."""
     if connection is None:
         connection = trust.connection()

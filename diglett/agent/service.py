@@ -114,6 +114,11 @@ class AgentService(Service):
         return self._link
 
     @property
+    def clock(self) -> Any:
+        """The time it lives by."""
+        return self._plane.clock
+
+    @property
     def tunnels(self) -> Sequence[Tunnel]:
         """What it was asked to publish."""
         return self._tunnels

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from diglett.agent import command, logging
+from diglett.agent import command, logging, parts
 from diglett.agent.backend import DialledBackend, TLSBackend
 from diglett.agent.folder import FolderBackend
 from diglett.config.agent import AgentConfig, agentConfig
@@ -131,7 +131,7 @@ class TokenTests(SynchronousTestCase):
         self.own.write_text("dig_own\n")
 
     def token(self, line: str, **environ: str) -> str | None:
-        return command._tokens(configure(line, **environ), self.own)()
+        return parts.tokenOf(configure(line, **environ), self.own)()
 
     def test_given(self) -> None:
         """The one that was given goes to whatever gateway was given."""
@@ -164,7 +164,7 @@ class TokenTests(SynchronousTestCase):
         path = Path(self.mktemp())
         path.write_text("dig_one\n")
         path.chmod(0o600)
-        read = command._tokens(configure(f"gateway=gateway.com token-file={path}"), self.own)
+        read = parts.tokenOf(configure(f"gateway=gateway.com token-file={path}"), self.own)
         self.assertEqual(read(), "dig_one")
         path.write_text("dig_two\n")
         self.assertEqual(read(), "dig_two")
@@ -188,7 +188,7 @@ class MakeTests(SynchronousTestCase):
             (str(folder.absolute()), FolderBackend, None),
         ):
             config = configure(f"backend={text}")
-            made = command._backends(plane, config)(config.tunnels[0].backend)
+            made = parts.makeBackend(plane, config, config.tunnels[0].backend)
             self.assertIs(type(made), kind, text)
             if target is not None:
                 self.assertEqual(made._target, target)

@@ -1,0 +1,1 @@
+"""`diglett doctor`: the way from a visitor to the backends, step by step, with what to do where it ends."""

@@ -1,0 +1,55 @@
+"""From the agent to each backend: a connection, and for names of type http an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from diglett.agent.doctor.asking import Asking, NoHttp
+from diglett.agent.doctor.findings import Findings
+from diglett.agent.securing import TLSFailed
+from diglett.agent.service import Tunnel
+from diglett.link.link import reasonOf
+
+ANSWER_TIMEOUT = 10.0
+"""Seconds that a backend has for `GET /`."""
+_ALERT = b"\x15\x03"
+"""How a TLS alert begins: what a TLS server says to plain HTTP."""
+
+
+async def checkBackend(findings: Findings, clock: Any, tunnel: Tunnel, host: str) -> None:
+    """Reach it as a visitor of `host` would."""
+    about = f"{tunnel.register.name} -> {tunnel.shown}"
+    since = clock.seconds()
+    try:
+        channel = await tunnel.backend.reach()
+    except TLSFailed as error:
+        advice = "a certificate of its own making needs --backend-insecure, a backend without TLS http://"
+        findings.failed("backend", about, f"TLS failed: {error}", advice, "backend-tls")
+        return
+    except Exception as error:
+        advice = "start the program that should listen there, or correct the address"
+        findings.failed("backend", about, reasonOf(error), advice, "backend-refused")
+        return
+    if tunnel.register.type != "http":
+        channel.close()
+        findings.ok("backend", about, f"takes connections ({_since(clock, since)})")
+        return
+    try:
+        answer = await Asking(clock, channel, host, "/", ANSWER_TIMEOUT).done
+    except NoHttp as error:
+        advice = "does a web server listen there? Other services need --type tcp or tls"
+        if error.said.startswith(_ALERT):
+            advice = f"it speaks TLS: write https://{tunnel.shown.rpartition('/')[2]}"
+        findings.failed("backend", about, f"takes connections, but: {error}", advice, "backend-protocol")
+        return
+    if answer.status == 400 and b"https" in answer.body.lower():
+        advice = f"it wants TLS: write https://{tunnel.shown.rpartition('/')[2]}"
+        findings.failed("backend", about, "answers 400 to plain HTTP", advice, "backend-protocol")
+    elif answer.status >= 500:
+        findings.warning("backend", about, f"answers {answer.status}", "see what it logs", "backend-status")
+    else:
+        findings.ok("backend", about, f"answers {answer.status} ({_since(clock, since)})")
+
+
+def _since(clock: Any, since: float) -> str:
+    return f"{(clock.seconds() - since) * 1000:.1f} ms"
