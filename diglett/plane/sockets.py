@@ -215,6 +215,7 @@ class SocketChannel:
         self._state |= _CLOSING
         self._poller.forget(self)
         self.fd = -1
+        self.owner = _NOBODY  # a circle of garbage would keep TLS and all the rest of it for long
         self._socket.close()
         if self._queue is not None:
             self._queue = None
@@ -230,15 +231,32 @@ class SocketChannel:
             return
         silent = self._state & _CLOSING
         self._state |= _CLOSING
+        owner = self.owner
         self.drop()
         if not silent:
-            self.owner.broken(error)
+            owner.broken(error)
 
 
 _ENDED = 1
 _FINISHING = 2
 _CLOSING = 4
 _scrap = memoryview(bytearray(65_536))
+
+
+class _Nobody:
+    """Owns connections that are over."""
+
+    def readable(self) -> None:
+        """There is nothing to read."""
+
+    def drained(self, size: int) -> None:
+        """Nobody counts any more."""
+
+    def broken(self, error: Exception) -> None:
+        """It is over anyway."""
+
+
+_NOBODY = _Nobody()
 
 
 class _Lingering:

@@ -274,6 +274,7 @@ class TLSChannel:
         self._over = True
         self._reading = False
         self._done = None
+        self.owner = None  # it hears nothing any more, and a circle of garbage would keep OpenSSL's buffers for long
 
     def _announceRest(self) -> None:
         """There may be bytes, or the end, that the channel below knows nothing of."""

@@ -101,12 +101,14 @@ class Mux(Outbox, Inbox):
         self.append(HEADER.pack(Kind.FINISH, stream.id, 0))
         if stream.finishedThere:
             self._forget(stream)
+            stream.endpoint = None
 
     def close(self, stream: Stream, reason: Reason = Reason.NONE, text: str = "") -> None:
         """End both directions now; the endpoint is not told. Nothing happens to a stream that is over."""
         if self.streams.get(stream.id) is stream:
             self.append(self._closeFrame(stream.id, reason, text))
             self._forget(stream)
+            stream.endpoint = None
         self.abandon(stream)
 
     def abandon(self, stream: Stream) -> None:
@@ -240,10 +242,12 @@ class Mux(Outbox, Inbox):
             self.ignored += 1
             return
         stream.finishedThere = True
+        endpoint = stream.endpoint
         if stream.finishedHere:
             self._forget(stream)
+            stream.endpoint = None
         try:
-            stream.endpoint.finished()  # type: ignore[union-attr]
+            endpoint.finished()  # type: ignore[union-attr]
         except Exception:
             self._failed(stream)
 
@@ -274,7 +278,8 @@ class Mux(Outbox, Inbox):
         self.streams[id] = stream
         try:
             endpoint = self._driver.accept(stream, opening)
-            if stream.endpoint is None:  # else the connection was there at once, and stands in its place
+            # It may be over already; and a connection that was there at once stands in its place.
+            if stream.endpoint is None and self.streams.get(id) is stream:
                 stream.endpoint = endpoint
         except Exception:
             self._failed(stream)
@@ -307,6 +312,8 @@ class Mux(Outbox, Inbox):
     # ---- ends of streams -----------------------------------------------------------------------------------------
 
     def _forget(self, stream: Stream) -> None:
+        """It is over. Whoever calls this also parts stream and endpoint, which know each other: such circles are garbage
+        that is not collected before there is much of it."""
         del self.streams[stream.id]
         self._waiting.pop(stream, None)
         stream.credit = 0
@@ -322,8 +329,9 @@ class Mux(Outbox, Inbox):
 
     def _tellClosed(self, stream: Stream, reason: Reason, text: str) -> None:
         self.abandon(stream)
+        endpoint, stream.endpoint = stream.endpoint, None
         try:
-            stream.endpoint.closed(reason, text)  # type: ignore[union-attr]
+            endpoint.closed(reason, text)  # type: ignore[union-attr]
         except Exception:
             self._driver.failed(stream)
 

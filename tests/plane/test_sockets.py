@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import struct
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from diglett.plane.poller import Poller
 from diglett.plane.sockets import LINGER, STUCK, SocketChannel
+from diglett.plane.tls import TLSChannel
+from diglett.testing import clientTrust
 from tests.plane.recorder import Recorder
 
 
@@ -189,3 +193,45 @@ class SocketChannelTests(PollerTestCase):
         self.poller.close()
         self.assertEqual(self.peer.recv(1), b"")
         self.assertEqual((recorder.events, self.reactor.readers), ([], []))
+
+
+class GarbageTests(PollerTestCase):
+    """Connections that are over are freed at once: collections are rare, and TLS has large buffers."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        gc.disable()
+        self.addCleanup(gc.enable)
+
+    def owner(self, secure: bool) -> Recorder:
+        """Who works with a connection, as a visitor of a front does."""
+        recorder = self.channel()
+        if secure:
+            recorder = Recorder(TLSChannel(recorder.channel, clientTrust().connection(), self.poller.again))
+        return recorder
+
+    def test_freed(self) -> None:
+        """Nothing of it waits for a collection, whoever ended it, and with TLS or without."""
+
+        def abort(owner: Recorder) -> None:
+            owner.abort()
+
+        def close(owner: Recorder) -> None:
+            owner.close()
+            self.peer.close()
+
+        def leave(owner: Recorder) -> None:
+            owner.channel.resumeReading()
+            self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.peer.close()
+
+        for secure in (False, True):
+            for end in (abort, close, leave):
+                owner = self.owner(secure)
+                seen = weakref.ref(owner)
+                end(owner)
+                self.turn()
+                self.reactor.advance(LINGER + 1)
+                owner.errors.clear()  # their tracebacks know it, too
+                del owner
+                self.assertIsNone(seen(), f"{end.__name__}, TLS: {secure}")

@@ -180,5 +180,6 @@ def check(side: Side) -> None:
         assert each.stream.undelivered == each.queued
         if live.get(each.stream.id) is not each.stream:
             assert each.stream.credit == 0, "a stream that is over could send"
+            assert each.stream.endpoint is None, "a circle of garbage"
     assert all(live.get(stream.id) is stream for stream in mux._waiting), "the dead are waiting"
     assert len(mux._control) <= CONTROL_QUEUE_MAX
