@@ -1,0 +1,1 @@
+"""Programs of the fault matrix: a backend, visitors, and a relay that fails when told to."""
