@@ -21,7 +21,7 @@ from treq.client import HTTPClient
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone, _HTTP11ClientFactory
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer
@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 
 SIGNATURE = "Diglett-Signature"
 """The header with the signature: `t=SECONDS,v1=HEX`, where HEX is HMAC-SHA256 of `SECONDS.BODY`."""
+
+
+class _QuietFactory(_HTTP11ClientFactory):
+    """What makes connections, without two lines in the log about each."""
+
+    noisy = False
 
 
 class FetchFailed(DiglettError):
@@ -71,6 +77,7 @@ class Fetcher:
         if agent is None:
             self._pool = HTTPConnectionPool(reactor)
             self._pool.cachedConnectionTimeout = 30
+            self._pool._factory = _QuietFactory
             agent = Agent(reactor, connectTimeout=timeout, pool=self._pool)
         self._agent = agent
 

@@ -111,6 +111,13 @@ class Document(Resource):
         return self._body
 
 
+class _QuietSite(Site):
+    """Traefik asks several times a second: no line in the log each time."""
+
+    def log(self, request: Request) -> None:
+        """Nothing."""
+
+
 def _fire(waiting: list[Deferred[None]]) -> None:
     for served in waiting:
         if not served.called:
@@ -161,7 +168,7 @@ class TraefikHttp:
         else:
             self.document.warm = True
         try:
-            self._port = await self._endpoint.listen(Site(self.document))
+            self._port = await self._endpoint.listen(_QuietSite(self.document))
         except Exception as error:
             self._cool()
             raise UsageError(f"traefik-http: cannot listen: {error}") from None

@@ -10,7 +10,7 @@ from OpenSSL import SSL
 from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import CertificateOptions
-from twisted.logger import Logger, globalLogPublisher
+from twisted.logger import Logger, formatEvent, globalLogPublisher
 from zope.interface.verify import verifyObject
 
 from diglett.extensions import openRegistrars
@@ -134,6 +134,17 @@ class RegistrarTestCase(ComponentTestCase):
         client.transport.write(text)
         await self.until("an echo", lambda: client.closed or client.received.endswith(text), 5)
         self.assertFalse(client.closed, "the connection was closed")
+
+    def everythingLogged(self) -> list[str]:
+        """What is logged from now on by anybody, libraries too; a list that grows."""
+        lines: list[str] = []
+
+        def note(event: Any) -> None:
+            lines.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(note)
+        self.addCleanup(globalLogPublisher.removeObserver, note)
+        return lines
 
     def logged(self) -> str:
         """What the operator reads."""

@@ -60,6 +60,15 @@ class EtcdTests(TraefikTestCase, StoreTests):
         error = await self.assertFailure(other.publish(self.backend("one").registration), Refused)
         self.assertEqual(error.code, "name-taken")
 
+    async def test_quiet(self) -> None:
+        """Requests are no news: the log is for what happens."""
+        await self.store()
+        lines = self.everythingLogged()
+        publisher = await self.publisher(f"{self.spec},probe=none")
+        await self.publish(publisher, self.backend("one"))
+        await publisher.stop()
+        self.assertEqual([line for line in lines if "HTTP11" in line], [])
+
     async def test_notEtcd(self) -> None:
         """Something else at that address keeps the gateway from starting; it would never be right."""
         port = self.backend("web").registration.port

@@ -45,6 +45,15 @@ class TraefikHttpTests(TraefikHttpTestCase, SlowTests):
         await one.withdraw()
         await self.gone(self.https, "one")
 
+    async def test_quiet(self) -> None:
+        """That Traefik asks is no news: the log is for what happens."""
+        lines = self.everythingLogged()
+        publisher = await self.publisher(f"{self.spec},probe=none")
+        for _ in range(3):
+            await self.fetch(f"http://127.0.0.1:{self.port}/")
+        await publisher.stop()
+        self.assertEqual([line for line in lines if "GET" in line], [])
+
     async def test_withoutProbe(self) -> None:
         """Without a probe publishing is done when Traefik has fetched the document with the name."""
         await self.traefik(self.provider)
