@@ -312,8 +312,8 @@ class Mux(Outbox, Inbox):
     # ---- ends of streams -----------------------------------------------------------------------------------------
 
     def _forget(self, stream: Stream) -> None:
-        """It is over. Whoever calls this also parts stream and endpoint, which know each other: such circles are garbage
-        that is not collected before there is much of it."""
+        """It is over. Whoever calls this also parts stream and endpoint, which know each other: circles of garbage are
+        not collected before there are many."""
         del self.streams[stream.id]
         self._waiting.pop(stream, None)
         stream.credit = 0

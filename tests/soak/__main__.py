@@ -7,6 +7,7 @@ import os
 import platform
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -141,6 +142,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print("the soak reads Linux' /proc", file=sys.stderr)
         return 2
     print(f"soak: {options.minutes:g} minutes, seed {options.seed}", flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="dt-"))
     try:
         soak = Soak(options.minutes, options.seed, options.cpu, folder)

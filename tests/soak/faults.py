@@ -30,6 +30,8 @@ class Faults:
         self.scale = scale
         self._faults = faults
         self._probe = Visitor(cell, record, seed, 0)
+        self._slow: list[str] = []
+        """What the last return had to wait for."""
 
     def run(self) -> None:
         """All kinds of faults in an order that chance chooses anew each time, the short ones four times as often."""
@@ -59,12 +61,13 @@ class Faults:
         )
         if back is None or back > SLOW:
             parts = [self.cell.gateway, *(self.cell.agents[each] for each in hit)]
-            said = "\n".join(str(part.program)[-3000:] for part in parts)
+            said = "\n".join([*self._slow, *(str(part.program)[-3000:] for part in parts)])
             print(f"{self.cell.name}: {name} ({', '.join(hit)}) at {at:.1f} s: back after {back} s\n{said}", flush=True)
 
     def back(self, names: Iterable[str]) -> float | None:
         """Seconds until each of these names is served; None when one is not."""
         began = time.monotonic()
+        self._slow = []
         for name in names:
             while not self.served(name):
                 if time.monotonic() - began > LIMIT:
@@ -74,11 +77,16 @@ class Faults:
 
     def served(self, name: str) -> bool:
         """Whether a name answers now."""
+        began = time.monotonic()
+        answer = "served"
         try:
             PROBES[name](self._probe)
-        except Exception:
-            return False
-        return True
+        except Exception as error:
+            answer = repr(error)
+        took = time.monotonic() - began
+        if took > 1:
+            self._slow.append(f"{name}: {answer} after {took:.2f} s")
+        return answer == "served"
 
     def agent(self) -> Part:
         """One of them."""
