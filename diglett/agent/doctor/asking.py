@@ -38,11 +38,7 @@ class Answer:
 
 
 class NoHttp(Exception):
-    """What came is no answer. `said` is how it begins."""
-
-    def __init__(self, why: str, said: bytes = b"") -> None:
-        super().__init__(why)
-        self.said = said
+    """What came is no answer."""
 
 
 class Asking:
@@ -54,7 +50,6 @@ class Asking:
         self._reader = ResponseReader(b"GET")
         self._head: ResponseHead | None = None
         self._body = bytearray()
-        self._said = b""
         self._over = False
         self._cancel = timer(clock, seconds, lambda: self._fail(f"no answer within {seconds:g} s"))
         channel.owner = self
@@ -74,7 +69,6 @@ class Asking:
         if size < 0 or self._over:
             return
         data = bytes(_scratch[:size])
-        self._said = self._said or data[:100]
         try:
             for event in self._reader.feed(data) if size else self._reader.eof():
                 self._take(event)
@@ -115,7 +109,7 @@ class Asking:
             self._succeed()
             return
         self._end()
-        self.done.errback(NoHttp(why, self._said))
+        self.done.errback(NoHttp(why))
 
     def _end(self) -> None:
         self._over = True

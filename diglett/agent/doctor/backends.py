@@ -6,18 +6,18 @@ from typing import Any
 
 from diglett.agent.doctor.asking import Asking, NoHttp
 from diglett.agent.doctor.findings import Findings
-from diglett.agent.securing import TLSFailed
+from diglett.agent.securing import TLSFailed, secure
 from diglett.agent.service import Tunnel
 from diglett.link.link import reasonOf
+from diglett.trust.client import BackendTrust
 
 ANSWER_TIMEOUT = 10.0
 """Seconds that a backend has for `GET /`."""
-_ALERT = b"\x15\x03"
-"""How a TLS alert begins: what a TLS server says to plain HTTP."""
 
 
-async def checkBackend(findings: Findings, clock: Any, tunnel: Tunnel, host: str) -> None:
+async def checkBackend(findings: Findings, plane: Any, tunnel: Tunnel, host: str) -> None:
     """Reach it as a visitor of `host` would."""
+    clock = plane.clock
     about = f"{tunnel.register.name} -> {tunnel.shown}"
     since = clock.seconds()
     try:
@@ -38,7 +38,7 @@ async def checkBackend(findings: Findings, clock: Any, tunnel: Tunnel, host: str
         answer = await Asking(clock, channel, host, "/", ANSWER_TIMEOUT).done
     except NoHttp as error:
         advice = "does a web server listen there? Other services need --type tcp or tls"
-        if error.said.startswith(_ALERT):
+        if await _speaksTls(plane, tunnel, host):
             advice = f"it speaks TLS: write https://{tunnel.shown.rpartition('/')[2]}"
         findings.failed("backend", about, f"takes connections, but: {error}", advice, "backend-protocol")
         return
@@ -49,6 +49,16 @@ async def checkBackend(findings: Findings, clock: Any, tunnel: Tunnel, host: str
         findings.warning("backend", about, f"answers {answer.status}", "see what it logs", "backend-status")
     else:
         findings.ok("backend", about, f"answers {answer.status} ({_since(clock, since)})")
+
+
+async def _speaksTls(plane: Any, tunnel: Tunnel, host: str) -> bool:
+    """Whether it shakes hands, whoever it is."""
+    try:
+        channel = await tunnel.backend.reach()
+        (await secure(plane, channel, BackendTrust(host.partition(":")[0], insecure=True))).abort()
+    except Exception:
+        return False
+    return True
 
 
 def _since(clock: Any, since: float) -> str:

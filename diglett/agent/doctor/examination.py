@@ -60,7 +60,7 @@ class Examination:
         hosts = {each.number: _hostOf(each) for each in published}
         for number, tunnel in enumerate(parts.tunnels):
             host = hosts.get(number) or f"{tunnel.register.name}.{self._config.gateway.host}"
-            await checkBackend(self._findings, parts.plane.clock, tunnel, host)
+            await checkBackend(self._findings, parts.plane, tunnel, host)
         visitors = Visitors(
             self._findings, parts.plane, self._config, parts.state / "ca.pem", self._resolve, self._expect
         )
