@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import random
 import shutil
 import signal
@@ -15,6 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.about import about
 from benchmarks.procfs import cpuSeconds
 from tests.soak.faults import STEADY, STRUCK, Faults, shortened
 from tests.soak.house import Cell
@@ -50,7 +50,8 @@ class Soak:
         self.seconds = minutes * 60
         self.scale = min(1.0, self.seconds / 120)
         self.share = share
-        self.record = Record(seed, minutes, f"Python {platform.python_version()}, {platform.system()}")
+        facts = about(1, 0)
+        self.record = Record(seed, minutes, {key: facts[key] for key in ("date", "commit", "machine", "python")})
         self.random = random.Random(seed)
         self.cells = [Cell(name, folder) for name in ("steady", "struck")]
         self.governor = Governor(share)

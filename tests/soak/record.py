@@ -53,7 +53,7 @@ class Record:
 
     seed: int
     minutes: float
-    about: str = ""
+    about: dict[str, str] = field(factory=dict)
     samples: list[dict[str, Any]] = field(factory=list)
     strikes: list[Strike] = field(factory=list)
     finished: Counter[str] = field(factory=Counter)
