@@ -61,7 +61,7 @@ class TableTests(SynchronousTestCase):
 
     def test_number(self) -> None:
         """Three digits are enough, and no figure is hidden by rounding to an exponent."""
-        self.assertEqual([number(value) for value in (12345.6, 99.94, 3.14159, 0.0)], ["12,346", "99.9", "3.14", "0.00"])
+        self.assertEqual([number(value) for value in (12345.6, 99.94, 3.14159, 0)], ["12,346", "99.9", "3.14", "0.00"])
 
 
 class GoalTests(SynchronousTestCase):
