@@ -389,7 +389,7 @@ def _printLine(line: str) -> None:
 def _logLine(line: str) -> None:
     """Into the log, without a token that it may hold."""
     line = re.sub(r"\bdig_\S+", "(not logged; see the state folder)", line)
-    log.info("{line}", event="notice", line=line.strip())
+    log.info("{_line}", event="notice", _line=line.strip())
 
 
 def _hasOutput() -> bool:

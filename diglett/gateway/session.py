@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from diglett.accounts import Account, Credentials
-from diglett.errors import DiglettError, Refused, UsageError
+from diglett.errors import DiglettError, LinkClosed, Refused, UsageError
 from diglett.gateway.ingress.passage import Passage
 from diglett.gateway.ingress.upstream import Upstream
 from diglett.gateway.publicname import Holding, PublicName
@@ -81,6 +81,8 @@ class Session:
         self._over = False
         self.leaving = False
         """One side has asked for an end: the names are gone, the streams run out."""
+        self._parting = ("", "")
+        """Which side did: in words, and a code."""
         self._resting: Any = None
         self._standing = Standing(context.clock, context.authenticator, self)
         self._since = 0.0
@@ -169,11 +171,11 @@ class Session:
         self._published = [public.fqdn for public, _ in self._held]
         link = self._link = self.arrival.establish(self)
         log.info(
-            "{peer}: {account} is connected: {shown}",
+            "{peer}: {account} is connected: {_shown}",
             event="link-up",
             peer=self.label,
             account=self.account.id,
-            shown=", ".join(self._published),
+            _shown=", ".join(self._published),
             names=self._published,
             software=self.arrival.software,
         )
@@ -193,20 +195,25 @@ class Session:
 
     def draining(self, link: Link) -> None:
         """The agent leaves: its names go now, its streams when they are done."""
+        if not self.leaving:
+            self._parting = ("the agent has left", "left")
         self._leave()
 
     def emptied(self, link: Link) -> None:
         link.close()
 
     def lost(self, link: Link, error: DiglettError) -> None:
+        reason, code = str(error), getattr(error, "code", "link-lost")
+        if isinstance(error, LinkClosed) and self.leaving:
+            reason, code = self._parting
         log.info(
             "{peer}: {account} is gone: {reason}",
             event="link-down",
             peer=self.label,
             account=self.account.id,
             names=self._published,
-            reason=str(error),
-            code=getattr(error, "code", "link-lost"),
+            reason=reason,
+            code=code,
             seconds=self._context.clock.seconds() - self._since,
         )
         self._end()
@@ -268,6 +275,8 @@ class Session:
 
     def drain(self) -> None:
         """The gateway stops: no new streams here, the agent should dial another one."""
+        if not self.leaving:
+            self._parting = ("the gateway is stopping", "draining")
         self._leave()
         if self._link is not None:
             self._link.drain()

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from diglett.errors import DiglettError, LinkLost, ProtocolError, Refused
+from diglett.errors import DiglettError, LinkClosed, LinkLost, ProtocolError, Refused
 from diglett.plane.channel import Channel
 from diglett.plane.tls import CIPHERTEXT_SIZE
 from diglett.wire.frames import FRAME_MAX
@@ -180,7 +180,7 @@ class Link:
         self._handler.emptied(self)
 
     def terminated(self) -> None:
-        self._end(LinkLost("the other side ended the link"))
+        self._end(LinkClosed("the other side ended the link"))
 
     def refused(self, error: Refused) -> None:
         self._end(error)
@@ -212,7 +212,7 @@ class Link:
         self.mux.terminate(error)
         self.mux.blocked = False
         self.flush()
-        self._end(error or LinkLost("closed"))
+        self._end(error or LinkClosed("closed"))
 
     def _end(self, error: DiglettError) -> None:
         if self._over:
