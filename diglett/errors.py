@@ -70,10 +70,6 @@ class VersionMismatch(ProtocolError):
 class LinkLost(DiglettError):
     """The connection between agent and gateway is over, or could not be made; another may be tried."""
 
-    code = "link-lost"
-
 
 class LinkClosed(LinkLost):
     """It was ended in good order, by either side."""
-
-    code = "closed"
