@@ -1,5 +1,6 @@
 # make demo   a gateway, an agent and a sample site at once
 # make test   the whole test suite
+# make leak   ten thousand agents and a hundred thousand visitors come and go: what is left?
 # make chaos  the fault matrix, about ten minutes; writes its table into docs/reliability.md
 #
 # Works with GNU make 3.81 (macOS) and later. Everything lives in $(VENV);
@@ -9,13 +10,16 @@ PYTHON ?= python3
 VENV ?= .venv
 TESTS ?= tests
 
-.PHONY: demo test chaos bench bench-compare machines clean
+.PHONY: demo test leak chaos bench bench-compare machines clean
 
 demo: $(VENV)/.for-use
 	$(VENV)/bin/diglett demo
 
 test: $(VENV)/.for-tests
 	$(VENV)/bin/python -m twisted.trial $(TRIAL_FLAGS) $(TESTS)
+
+leak: $(VENV)/.for-tests
+	$(VENV)/bin/python -m tests.leak $(LEAK_FLAGS)
 
 chaos: $(VENV)/.for-tests
 	$(VENV)/bin/python -m tests.chaos --write docs/reliability.md $(CHAOS_FLAGS)

@@ -28,7 +28,16 @@ COLLECT_AFTER = 20_000
 """New objects that may hold others before the youngest are looked through for circles of garbage."""
 
 
+_settled = False
+
+
 def settle() -> None:
-    """What has been loaded so far stays: collections need not walk through it for every few connections."""
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, 20, 20)
+    """What has been loaded so far stays: collections need not walk through it for every few connections.
+
+    Only the first call does something: later ones would keep what is garbage by then for ever.
+    """
+    global _settled
+    if not _settled:
+        _settled = True
+        gc.freeze()
+        gc.set_threshold(COLLECT_AFTER, 20, 20)
