@@ -2,8 +2,8 @@
 Events as lines of JSON: each has a time, a level, a name that does not change, and fields.
 
 Whoever logs gives the name as the field `event`, and what it is about as
-others: `log.info("{peer}: …", event="link-down", peer=…)`. What comes without
-a name (Twisted's own lines) is called `log`.
+others: `log.info("{peer}: …", event="link-down", peer=…)`. A field whose name
+begins with `_` is for the words alone. What comes without a name (Twisted's own lines) is called `log`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def jsonLine(event: Mapping[str, Any]) -> str:
     line["message"] = _plain(formatEvent(dict(event)))
     if "log_failure" in event:
         line["trace"] = withoutTokens(event["log_failure"].getTraceback())
-    return json.dumps(line, ensure_ascii=False, default=str) + "\n"
+    # ASCII: there are more characters that end a line than most readers know.
+    return json.dumps(line, default=str) + "\n"
 
 
 def timestamp(seconds: float | None = None) -> str:
@@ -59,7 +60,7 @@ _NONE = {"event", "format", "isError", "message", "system", "time"}
 
 
 def _isField(key: str, value: Any) -> bool:
-    return not key.startswith("log_") and key not in _NONE and value is not None
+    return not key.startswith(("log_", "_")) and key not in _NONE and value is not None
 
 
 def _plain(value: Any) -> Any:

@@ -97,7 +97,7 @@ class JsonReporter:
 
     def _write(self, event: str, level: str, **fields: Any) -> None:
         line = {"time": timestamp(), "level": level, "event": event, "gateway": self._gateway, **fields}
-        print(json.dumps(line, ensure_ascii=False), file=self._out, flush=True)
+        print(json.dumps(line), file=self._out, flush=True)
 
 
 class Reporters:

@@ -18,6 +18,8 @@ TOKEN = "dig_Sup3rS3cretT0kenThatNobodyMaySee"
 _SECRET = re.compile(r"token|secret|password|digest|credential|signature|hashed|authorization", re.IGNORECASE)
 
 HARMLESS = {
+    "diglett/agent/doctor/admission.py": ["stage == 'token'"],  # a step's name
+    "diglett/agent/doctor/examination.py": ["each.step == 'token'"],
     "diglett/auth/htpasswd.py": ["known != account.credential"],  # two hashes, both out of the operator's file
     "diglett/peek/proxy.py": ["buffer[:size] == version.SIGNATURE[:len(buffer)]"],  # a protocol's magic
     "diglett/server.py": ["words[:1] == ['token']"],  # a command's name

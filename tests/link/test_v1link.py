@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from diglett.errors import LinkLost
+from diglett.errors import LinkClosed
 from diglett.link.link import UNASKED
 from diglett.link.v1link import BREATH, V1Link
 from diglett.testing import MemoryPlane, NotedEndpoint, NotingHandler
@@ -69,4 +69,4 @@ class V1LinkTests(SynchronousTestCase):
         self.assertEqual(len(self.plane.clock.getDelayedCalls()), 2)
         self.link.close()
         self.assertEqual(self.plane.clock.getDelayedCalls(), [])
-        self.assertEqual([type(error) for error in self.handler.errors], [LinkLost])
+        self.assertEqual([type(error) for error in self.handler.errors], [LinkClosed])
