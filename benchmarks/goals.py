@@ -52,6 +52,10 @@ def _against(metric: str, sign: str, **limits: float) -> list[Goal]:
 GOALS = [
     *_against("bulk-down-1", "≥", ssh=1.4, direct=0.16, haproxy=0.9, prototype=0.9),
     *_against("bulk-up-1", "≥", ssh=1.4, direct=0.16, haproxy=0.9, prototype=0.9),
+    Goal("bulk-down-8.unfair", "≤", 1.3),
+    Goal("bulk-up-8.unfair", "≤", 1.3),
+    *(Goal(f"responsive.{way}.late.worst", "≤", 20) for way in ("down", "up")),
+    *(Goal(f"responsive.{way}.ping.worst", "≤", 50) for way in ("down", "up")),
     *_against("http", "≥", ssh=1.6, direct=0.38, prototype=0.9),
     Goal("http.p99", "≤", 5),
     *_against("trip-1-1.p50", "≤", ssh=0.6, direct=1.2),
@@ -62,6 +66,7 @@ GOALS = [
     Goal("idle-2000", "≤", 3),
     *_against("idle-10000", "≤", ssh=0.05),
     Goal("idle-10000", "≤", 3),
+    Goal("idle-10000.cpu", "≤", 0.5),
     Goal("stalled-reader.slower", "≤", 2),
     Goal("stalled-backend.slower", "≤", 2),
     # A window is 1 MiB or less at first.

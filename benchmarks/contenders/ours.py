@@ -39,6 +39,8 @@ class Ours(Contender):
     label: str = "ours"
     way: str = "opaque"
     env: dict[str, str] = Factory(dict)
+    agent: tuple[str, ...] = ()
+    """What to start instead of `diglett`."""
 
     def __attrs_post_init__(self) -> None:
         self.opaque = self.way == "opaque"
@@ -66,7 +68,7 @@ class Ours(Contender):
         gatewayReady = watch.seconds()
         names = [name for name in ("load", "web") if name in site.backends]
         host = "localhost" if place.gateway.namespace is None else place.gateway.address
-        command = [*agentCommand(), "-g", f"{host}:{link}", "--once", "--ca", str(certificates.authority)]
+        command = [*(self.agent or agentCommand()), "-g", f"{host}:{link}", "--once", "--ca", str(certificates.authority)]
         for name in names:
             command += ["-n", name, f"127.0.0.1:{site.backends[name]}"]
         watch = Watch()

@@ -11,6 +11,7 @@ from benchmarks.rows.far import Far
 from benchmarks.rows.http import KeepAlive, Visitors
 from benchmarks.rows.idle import Idle
 from benchmarks.rows.mixed import Mixed
+from benchmarks.rows.responsive import Responsive
 from benchmarks.rows.stalled import Stalled
 from benchmarks.rows.startup import StartUp
 from benchmarks.rows.trip import Trip
@@ -25,6 +26,7 @@ def allRows(settings: Settings) -> Sequence[Row]:
         KeepAlive("http", "web", "HTTP keep-alive, 64 connections"),
         *(Connections(count) for count in (16, 256)),
         Mixed(),
+        Responsive(),
         KeepAlive("https", "secure", "HTTPS keep-alive, 64 connections"),
         Visitors("visitors", False, "new TLS visitors"),
         Visitors("visitors-again", True, "returning TLS visitors"),
