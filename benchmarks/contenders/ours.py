@@ -68,7 +68,8 @@ class Ours(Contender):
         gatewayReady = watch.seconds()
         names = [name for name in ("load", "web") if name in site.backends]
         host = "localhost" if place.gateway.namespace is None else place.gateway.address
-        command = [*(self.agent or agentCommand()), "-g", f"{host}:{link}", "--once", "--ca", str(certificates.authority)]
+        command = [*(self.agent or agentCommand()), "-g", f"{host}:{link}", "--once"]
+        command += ["--ca", str(certificates.authority)]
         for name in names:
             command += ["-n", name, f"127.0.0.1:{site.backends[name]}"]
         watch = Watch()
