@@ -278,8 +278,10 @@ class Mux(Outbox, Inbox):
         self.streams[id] = stream
         try:
             endpoint = self._driver.accept(stream, opening)
-            # It may be over already; and a connection that was there at once stands in its place.
-            if stream.endpoint is None and self.streams.get(id) is stream:
+            if self.silent:  # the link was ended within that call
+                endpoint.closed(Reason.LOST, "the link is over")
+            elif stream.endpoint is None and self.streams.get(id) is stream:
+                # Else it is over already, or its connection was there at once, and stands in its place.
                 stream.endpoint = endpoint
         except Exception:
             self._failed(stream)
@@ -330,8 +332,10 @@ class Mux(Outbox, Inbox):
     def _tellClosed(self, stream: Stream, reason: Reason, text: str) -> None:
         self.abandon(stream)
         endpoint, stream.endpoint = stream.endpoint, None
+        if endpoint is None:  # it is just being accepted
+            return
         try:
-            endpoint.closed(reason, text)  # type: ignore[union-attr]
+            endpoint.closed(reason, text)
         except Exception:
             self._driver.failed(stream)
 

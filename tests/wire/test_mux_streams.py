@@ -11,6 +11,7 @@ from diglett.wire.frames import CONTROL_MAX, ID_MAX, Kind, Reason, Way, encodeCl
 from diglett.wire.opening import Opening
 from tests.wire.playing import PlannedBug, Side, check
 
+ENDED = "the link is over"
 OPENING = Opening(1, Way.HTTPS, "203.0.113.5 4711", "198.51.100.1 443")
 
 
@@ -152,6 +153,20 @@ class AcceptingTests(SynchronousTestCase):
         self.assertEqual(self.agent.closes(), [(1, Reason.BACKEND_UNREACHABLE)])
         self.assertEqual((self.agent.mux.ignored, self.agent.records[0].heard), (2, b""))
         check(self.agent)
+
+    def test_linkEndedAtOnce(self) -> None:
+        """Who takes streams may end the link within the call: the endpoint it gives hears so, as all others do."""
+        accept = self.agent.accept
+        self.agent.receive(openFrame(1))
+
+        def end(stream: Any, opening: Opening) -> Any:
+            self.agent.mux.lost("enough")
+            return accept(stream, opening)
+
+        self.agent.accept = end
+        self.agent.receive(openFrame(3), openFrame(5))
+        self.assertEqual([each.ending for each in self.agent.records], [(Reason.LOST, "enough"), (Reason.LOST, ENDED)])
+        self.assertEqual((self.agent.mux.streams, self.agent.calls[2:]), ({}, []))
 
     def test_replaced(self) -> None:
         """An endpoint put in place while the stream was being taken is not overwritten."""
