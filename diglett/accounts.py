@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 
 from attrs import field, frozen
+
+BANDWIDTH_MIN = 100_000
+"""Below this a link would be so slow to answer that it seemed dead."""
+
+_UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+
+
+def bandwidthOf(value: object) -> int:
+    """Bytes a second from a number, or a text such as `500K`, `10M`, `1G`. Raises ValueError: not one, or too low."""
+    found = re.match(r"([0-9]{1,12})([KMG]?)\Z", value) if isinstance(value, str) else None
+    if found is not None:
+        value = int(found[1]) * _UNITS[found[2]]
+    if type(value) is not int or value < BANDWIDTH_MIN:
+        raise ValueError("bandwidth must be bytes per second, at least 100K, such as 500K, 10M or 1G")
+    return value
 
 
 @frozen
@@ -14,6 +30,8 @@ class Limits:
     agents: int | None = None
     names: int | None = None
     streams: int | None = None
+    bandwidth: int | None = None
+    """Bytes a second, both directions of all links together."""
 
 
 @frozen

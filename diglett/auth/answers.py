@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from diglett.accounts import Limits
+from diglett.accounts import Limits, bandwidthOf
 from diglett.auth.tokenfile import checkPattern
 from diglett.errors import DiglettError
 
@@ -34,12 +34,16 @@ def namePatterns(value: Any) -> tuple[str, ...]:
 
 
 def limits(value: Any) -> Limits:
-    """Limits from an object with some of `agents`, `names` and `streams`; nothing is no limit."""
+    """Limits from an object with some of `agents`, `names`, `streams` and `bandwidth`; nothing is no limit."""
     if value is None:
         return Limits()
     if not isinstance(value, Mapping):
         raise BadAnswer("limits must be an object")
-    return Limits(*(_count(value, key) for key in ("agents", "names", "streams")))
+    try:
+        bandwidth = None if value.get("bandwidth") is None else bandwidthOf(value["bandwidth"])
+    except ValueError as error:
+        raise BadAnswer(str(error)) from None
+    return Limits(*(_count(value, key) for key in ("agents", "names", "streams")), bandwidth)
 
 
 def _count(value: Mapping[str, Any], key: str) -> int | None:

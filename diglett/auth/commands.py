@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
-from attrs import evolve
+from attrs import asdict, evolve
 
-from diglett.accounts import Limits
+from diglett.accounts import Limits, bandwidthOf
 from diglett.auth.tokenfile import (
     Token,
     User,
@@ -67,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--comment", metavar="TEXT", default="", help="what the token is for")
     for option, what in (("agents", "agents"), ("max-names", "names"), ("streams", "streams")):
         add.add_argument(f"--{option}", metavar="N", type=_count, help=f"the most {what} the user may have at a time")
+    add.add_argument(
+        "--bandwidth", metavar="BYTES", type=_bandwidth, help="the most bytes a second, such as 500K, 10M or 1G"
+    )
 
     show = commands.add_parser("list", parents=[where], help="show users and tokens (not their text, which nobody has)")
     show.set_defaults(run=_list)
@@ -92,6 +95,7 @@ def _add(options: argparse.Namespace) -> int:
                 old.limits.agents if options.agents is None else options.agents,
                 old.limits.names if options.max_names is None else options.max_names,
                 old.limits.streams if options.streams is None else options.streams,
+                old.limits.bandwidth if options.bandwidth is None else options.bandwidth,
             ),
         )
         file.users = withToken(file.users, user, Token(digestOf(text), expires, options.comment))
@@ -108,7 +112,7 @@ def _list(options: argparse.Namespace) -> int:
     rows = [("USER", "NAMES", "LIMITS", "ID", "EXPIRES", "COMMENT")]
     now = time.time()
     for user in users:
-        limits = zip(("agents", "names", "streams"), (user.limits.agents, user.limits.names, user.limits.streams))
+        limits = asdict(user.limits).items()
         left = (
             user.name,
             ",".join(user.patterns) or "none",
@@ -123,7 +127,7 @@ def _list(options: argparse.Namespace) -> int:
             rows.append((*left, "-", "-", user.comment))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     return 0
 
 
@@ -210,6 +214,13 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
+
+
+def _bandwidth(text: str) -> int:
+    try:
+        return bandwidthOf(int(text) if text.isdigit() else text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _when(text: str, now: float) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from diglett.accounts import Account, Limits
+from diglett.accounts import Account, Limits, bandwidthOf
 from diglett.errors import UsageError
 
 if sys.version_info >= (3, 11):
@@ -111,7 +111,10 @@ def render(users: tuple[User, ...]) -> str:
         key = user.name if re.match(r"[A-Za-z0-9_-]+\Z", user.name) else json.dumps(user.name)
         lines.append(f"[user.{key}]")
         lines.append(f"names = {json.dumps(list(user.patterns))}")
-        for option, value in zip(_LIMITS, (user.limits.agents, user.limits.names, user.limits.streams)):
+        limits = user.limits
+        for option, value in zip(
+            (*_LIMITS, "bandwidth"), (limits.agents, limits.names, limits.streams, limits.bandwidth), strict=True
+        ):
             if value is not None:
                 lines.append(f"{option} = {value}")
         lines += [*_comment(user.comment), ""]
@@ -155,7 +158,7 @@ def _user(name: str, table: Any) -> User:
     where = f"user {name}"
     if not isinstance(table, dict):
         raise UsageError(f"{where} is not a table")
-    _onlyKnown(table, ("names", *_LIMITS, "comment", "token"), where)
+    _onlyKnown(table, ("names", *_LIMITS, "bandwidth", "comment", "token"), where)
     if "names" not in table:
         raise UsageError(f'{where} has no names; write names = ["*"] for any')
     patterns = _typed(table, "names", list, where, [])
@@ -165,7 +168,7 @@ def _user(name: str, table: Any) -> User:
     return User(
         name,
         tuple(checkPattern(pattern) for pattern in patterns),
-        Limits(agents, names, streams),
+        Limits(agents, names, streams, _bandwidth(table, where)),
         _typed(table, "comment", str, where, ""),
         tuple(_token(entry, where) for entry in _typed(table, "token", list, where, [])),
     )
@@ -198,6 +201,13 @@ def _limit(table: Mapping[str, Any], option: str, where: str) -> int | None:
     if value is not None and (type(value) is not int or value < 0):
         raise UsageError(f"{where}: {option} must be a whole number, not below 0")
     return value
+
+
+def _bandwidth(table: Mapping[str, Any], where: str) -> int | None:
+    try:
+        return bandwidthOf(table["bandwidth"]) if "bandwidth" in table else None
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from None
 
 
 def _typed(table: Mapping[str, Any], key: str, kind: type, where: str, default: Any) -> Any:

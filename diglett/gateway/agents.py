@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
@@ -15,6 +16,7 @@ from diglett.gateway.crowd import Crowd
 from diglett.gateway.session import Session, SessionContext
 from diglett.hushed import Hushed
 from diglett.link.arrival import Arrival
+from diglett.link.metered import Allowance, Metered
 from diglett.plane.channel import Channel
 from diglett.plane.limits import settle
 from diglett.plane.tls import TLSChannel
@@ -63,6 +65,8 @@ class Agents:
         """From the first byte on."""
         self._accounts: dict[str, set[Session]] = {}
         """Those that have logged in, by the id of their account."""
+        self._allowances: WeakValueDictionary[str, Allowance] = WeakValueDictionary()
+        """Of accounts whose bandwidth is limited, as long as they have links."""
         self._loggedIn = 0
         self._sessions: set[Session] = set()
         """Those that are established."""
@@ -161,6 +165,14 @@ class Agents:
 
     def streams(self, account: str) -> int:
         return sum(session.streamCount for session in self._accounts.get(account, ()))
+
+    def meter(self, session: Session) -> Callable[[Channel], Channel] | None:
+        if session.account.limits.bandwidth is None:
+            return None
+        allowance = self._allowances.get(session.account.id)
+        if allowance is None:
+            allowance = self._allowances[session.account.id] = Allowance(self._plane.clock)
+        return lambda channel: Metered(channel, allowance, lambda: session.account.limits.bandwidth)
 
     def mayClaim(self, session: Session, name: str) -> None:
         registry = self._context.registry

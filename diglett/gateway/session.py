@@ -20,6 +20,7 @@ from diglett.gateway.standing import Standing
 from diglett.link.arrival import Arrival
 from diglett.link.link import Link
 from diglett.names import normalizeName
+from diglett.plane.channel import Channel
 from diglett.status import AgentStatus
 from diglett.wire.handshake.gateway import Pending
 from diglett.wire.messages import Login, Register, Registered
@@ -47,6 +48,9 @@ class Sessions(Protocol):
 
     def streams(self, account: str) -> int:
         """Live streams of this account."""
+
+    def meter(self, session: Session) -> Callable[[Channel], Channel] | None:
+        """What limits the bandwidth of its link; None if nothing does."""
 
     def mayClaim(self, session: Session, name: str) -> None:
         """Raises Refused: there are too many names. Those of a former link of the same agent do not count."""
@@ -169,7 +173,7 @@ class Session:
         self._context.sessions.established(self)
         self._since = self._context.clock.seconds()
         self._published = [public.fqdn for public, _ in self._held]
-        link = self._link = self.arrival.establish(self)
+        link = self._link = self.arrival.establish(self, self._context.sessions.meter(self))
         log.info(
             "{peer}: {account} is connected: {_shown}",
             event="link-up",

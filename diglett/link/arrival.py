@@ -107,11 +107,16 @@ class Arrival:
         if not self._over and self._channel is not None:
             self._channel.resumeReading()
 
-    def establish(self, handler: LinkHandler) -> Link:
-        """The handshake is done; the link still has to be started with `Link.start(arrival.rest())`."""
+    def establish(self, handler: LinkHandler, meter: Callable[[Channel], Channel] | None = None) -> Link:
+        """The handshake is done; the link still has to be started with `Link.start(arrival.rest())`.
+
+        `meter` puts something between the link and its channel.
+        """
         self._finish()
         assert self._owner is not None and self._handshake is not None
         self._owner.release()
+        if meter is not None:
+            self._channel = meter(self._channel)
         return self._newLink(handler)
 
     def _newLink(self, handler: LinkHandler) -> Link:

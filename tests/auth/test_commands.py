@@ -50,12 +50,14 @@ class TokenCommandTests(SynchronousTestCase):
 
     def test_options(self) -> None:
         """Names, limits, expiry and comment are kept."""
-        argv = "--names alice,Alice-* --agents 2 --max-names 3 --streams 4 --expires 2100-01-01".split()
+        argv = "--names alice,Alice-* --agents 2 --max-names 3 --streams 4 --bandwidth 10M --expires 2100-01-01".split()
         self.assertEqual(self.run_("add", "alice", *argv, "--comment", 'the "laptop"')[0], 0)
         [alice] = self.users()
         self.assertEqual(alice.patterns, ("alice", "alice-*"))
-        self.assertEqual(alice.limits, Limits(2, 3, 4))
+        self.assertEqual(alice.limits, Limits(2, 3, 4, 10_000_000))
         self.assertEqual((alice.tokens[0].expires, alice.tokens[0].comment), (4102444800.0, 'the "laptop"'))
+        self.assertIn("agents=2 names=3 streams=4 bandwidth=10000000", self.run_("list")[1])
+        self.assertEqual(self.run_("add", "alice", "--bandwidth", "1K")[0], 2)
 
     def test_secondToken(self) -> None:
         """Another token of the same user leaves names and limits that are not given as they are."""

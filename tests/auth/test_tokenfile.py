@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from diglett.accounts import Limits
+from diglett.accounts import BANDWIDTH_MIN, Limits
 from diglett.auth.tokenfile import (
     Token,
     User,
@@ -27,6 +27,7 @@ names = ["alice", "alice-*"]
 agents = 2
 max-names = 3
 streams = 100
+bandwidth = "10M"
 comment = "the first"
 
 [[user.alice.token]]
@@ -43,7 +44,7 @@ users = st.builds(
     User,
     st.from_regex(r"\A[A-Za-z0-9._@+-]{1,12}\Z"),
     st.lists(st.from_regex(r"\A[a-z0-9*?-]{1,9}\Z"), max_size=3).map(tuple),
-    st.builds(Limits, counts, counts, counts),
+    st.builds(Limits, counts, counts, counts, st.none() | st.integers(BANDWIDTH_MIN, 10**12)),
     comments,
     st.lists(tokens, max_size=3).map(tuple),
 )
@@ -59,10 +60,18 @@ class ParseTests(SynchronousTestCase):
         """All that a user and a token can have is read."""
         [alice] = parse(ALICE.encode())
         self.assertEqual(alice.patterns, ("alice", "alice-*"))
-        self.assertEqual(alice.limits, Limits(2, 3, 100))
+        self.assertEqual(alice.limits, Limits(2, 3, 100, 10_000_000))
         self.assertEqual(alice.tokens, (Token(DIGEST, 1896091200.0, "laptop"),))
         account = alice.account(alice.tokens[0])
         self.assertEqual((account.id, account.expires), ("alice", 1896091200.0))
+
+    def test_bandwidth(self) -> None:
+        """A bandwidth is a number or has a unit; one that is none, or so low that links seem dead, is an error."""
+        for text, limit in (("100000", 100_000), ('"500K"', 500_000), ('"1G"', 10**9)):
+            [alice] = parse(ALICE.replace('"10M"', text).encode())
+            self.assertEqual(alice.limits.bandwidth, limit)
+        for text in ("99999", "true", "1.5", '"10m"', '"M"', '"-1M"', '"10 M"', '"1T"', '"99K"'):
+            self.assertIn("user alice: bandwidth must be", self.refused(ALICE.replace('"10M"', text)))
 
     def test_times(self) -> None:
         """A date is its first moment, a time without zone is UTC, and another zone is converted."""

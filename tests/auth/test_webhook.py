@@ -21,7 +21,7 @@ from diglett.fetching import FetchFailed
 from diglett.interfaces import IAuthenticator, PluginContext
 from tests.service import Service
 
-ALICE = {"account": "alice", "names": ["alice", "alice-*"], "limits": {"agents": 2}, "ttl": 60}
+ALICE = {"account": "alice", "names": ["alice", "alice-*"], "limits": {"agents": 2, "bandwidth": "10M"}, "ttl": 60}
 CREDENTIALS = Credentials("hunter2", None, "192.0.2.1")
 
 
@@ -54,7 +54,7 @@ class WebhookTests(SynchronousTestCase):
         verifyObject(IAuthenticator, self.webhook)
         account = self.successResultOf(self.login())
         self.assertEqual((account.id, account.patterns), ("alice", ("alice", "alice-*")))
-        self.assertEqual((account.limits, account.expires), (Limits(agents=2), 1060.0))
+        self.assertEqual((account.limits, account.expires), (Limits(agents=2, bandwidth=10_000_000), 1060.0))
         self.assertTrue(self.webhook.authorize(account, "alice-x"))
         self.assertFalse(self.webhook.authorize(account, "bob"))
         self.assertEqual(
@@ -84,7 +84,8 @@ class WebhookTests(SynchronousTestCase):
             self.service.answer = lambda status=status: (status, ALICE)
             self.failureResultOf(self.login(), FetchFailed)
         for document in ([], {}, {"account": ""}, {"account": 1}, {**ALICE, "names": "*"}, {**ALICE, "names": ["A"]},
-                         {**ALICE, "limits": [1]}, {**ALICE, "limits": {"agents": "2"}}, {**ALICE, "ttl": "60"},
+                         {**ALICE, "limits": [1]}, {**ALICE, "limits": {"agents": "2"}},
+                         {**ALICE, "limits": {"bandwidth": "fast"}}, {**ALICE, "ttl": "60"},
                          {**ALICE, "ttl": -1}, {**ALICE, "ttl": True}, {**ALICE, "account": "a\n"}):  # fmt: skip
             self.service.answer = lambda document=document: (200, document)
             self.failureResultOf(self.login(), BadAnswer)
