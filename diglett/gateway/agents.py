@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -24,6 +25,13 @@ from diglett.wire.messages import Established, Hello
 from diglett.wire.windows import WINDOW_START
 
 log = Logger()
+
+SPREAD = 1.0
+"""Seconds in which all agents are told, when the gateway stops, to go elsewhere."""
+STEP = 0.02
+"""Seconds between portions of them."""
+TOLD_AT_ONCE = 10
+"""The smallest portion."""
 
 
 @frozen
@@ -213,8 +221,8 @@ class Agents:
         self._closed = True
         for arrival in [each for each in self._arrivals if not each.greeted]:
             arrival.stop(Refused("the gateway is stopping", code="draining"))
-        for session in list(self._begun):
-            session.drain()
+        begun = list(self._begun)
+        self._tell(begun, max(TOLD_AT_ONCE, ceil(len(begun) * STEP / SPREAD)))
         done: Deferred[None] = Deferred()
         if not self._begun:
             done.callback(None)
@@ -227,6 +235,14 @@ class Agents:
                 cut.cancel()
 
         return done.addCallback(stop)
+
+    def _tell(self, sessions: list[Session], portion: int) -> None:
+        """Each dials anew when it is told, and a thousand handshakes at once would be too much for whoever is next."""
+        for session in sessions[:portion]:
+            if session in self._begun:
+                session.drain()
+        if len(sessions) > portion:
+            self._plane.clock.callLater(STEP, self._tell, sessions[portion:], portion)
 
     def _cut(self) -> None:
         for session in list(self._begun):

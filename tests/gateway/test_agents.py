@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
-from diglett.gateway.agents import AgentLimits
+from diglett.gateway.agents import STEP, AgentLimits
 from diglett.testing import memoryCredentials
 from diglett.trust.client import GatewayTrust
 from diglett.wire.frames import Kind
@@ -210,6 +210,17 @@ class StoppingTests(HouseTestCase):
         visitor.channel.finish()
         self.plane.pump()
         self.assertEqual(bytes(visitor.received), b"goodbye")
+        self.successResultOf(stopped)
+
+    def test_oneAfterTheOther(self) -> None:
+        """Many agents are told in portions, all of them within a second: each dials somewhere else at once."""
+        self.agents = [self.agent(f"name{number}") for number in range(35)]
+        stopped = self.house.stop()
+        told: list[int] = []
+        for _ in range(4):
+            told.append(sum("moving" in agent.notes.events for agent in self.agents))
+            self.plane.advance(STEP)
+        self.assertEqual(told, [10, 20, 30, 35])
         self.successResultOf(stopped)
 
     def kept(self, *said: tuple[bytes, bytes], **options: Any) -> list[Any]:
