@@ -216,6 +216,7 @@ class StoppingTests(HouseTestCase):
         """Many agents are told in portions, all of them within a second: each dials somewhere else at once."""
         self.agents = [self.agent(f"name{number}") for number in range(35)]
         stopped = self.house.stop()
+        self.plane.pump()
         told: list[int] = []
         for _ in range(4):
             told.append(sum("moving" in agent.notes.events for agent in self.agents))
