@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 from twisted.trial.unittest import SynchronousTestCase
 
 from diglett import __version__
-from diglett.arguments import parseAgent, parseDemo
+from diglett.arguments import parseAgent, parseDemo, parseDoctor, parseStatus
 from diglett.config import AgentConfig, DemoOptions
 from diglett.config.agent import SETTINGS
 from diglett.errors import UsageError
@@ -139,3 +139,41 @@ class DemoTests(SynchronousTestCase):
             "site": "unrecognized arguments: site",
         }.items():
             self.assertIn(reason, str(self.assertRaises(UsageError, parseDemo, line.split())))
+
+
+class DoctorTests(SynchronousTestCase):
+    """`diglett doctor`."""
+
+    def test_sameOptions(self) -> None:
+        """It takes the words of an agent, and says in what form to answer."""
+        words = "-g gateway.com -n a 1 -n b 2 --pin sha256:x --type tcp 3".split()
+        options = parseDoctor(words, {})
+        self.assertEqual(options.agent, parseAgent(words, {}))
+        self.assertFalse(options.json)
+        self.assertTrue(parseDoctor([*words, "--json"], {}).json)
+        self.assertTrue(parseDoctor(["--json", *words], {}).json)
+        self.assertRaises(UsageError, parseAgent, [*words, "--json"], {})
+
+    def test_mistakes(self) -> None:
+        """They are told as an agent's are."""
+        error = self.assertRaises(UsageError, parseDoctor, ["-g", "g", "--nonsense", "1"], {})
+        self.assertIn("--nonsense", str(error))
+
+    def test_help(self) -> None:
+        """Its help says what its exit statuses mean."""
+        out = io.StringIO()
+        with redirect_stdout(out):
+            self.assertRaises(SystemExit, parseDoctor, ["--help"], {})
+        self.assertIn("Exit status", out.getvalue())
+        self.assertIn("diglett doctor", out.getvalue())
+
+
+class StatusTests(SynchronousTestCase):
+    """`diglett status`."""
+
+    def test_options(self) -> None:
+        """The folder and the form, and nothing else."""
+        options = parseStatus(["--json", "--state", "/x"])
+        self.assertEqual((options.json, options.state), (True, "/x"))
+        self.assertEqual(parseStatus([]).state, None)
+        self.assertRaises(UsageError, parseStatus, ["9000"])

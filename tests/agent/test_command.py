@@ -8,7 +8,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from twisted import internet
 from twisted.internet import reactor as _installed  # noqa: F401
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -21,6 +20,7 @@ from diglett.config.agent import AgentConfig, agentConfig
 from diglett.errors import DiglettError, LinkLost, LoginRefused, UsageError
 from diglett.plane.channel import Target
 from diglett.testing import MemoryPlane
+from twisted import internet
 
 
 def configure(line: str, **environ: str) -> AgentConfig:

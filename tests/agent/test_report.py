@@ -71,4 +71,5 @@ class JsonReporterTests(SynchronousTestCase):
         self.assertEqual([e["event"] for e in events], ["up", "lost", "retrying", "moving", "stopped"])
         self.assertEqual(events[0]["tunnels"][0]["url"], "https://example.gateway.com")
         self.assertEqual(events[2]["code"], "name-taken")
+        self.assertEqual([e["level"] for e in events], ["info", "warn", "warn", "info", "info"])
         self.assertTrue(all(e["gateway"] == "gateway.com:20000" and e["time"] for e in events))

@@ -18,7 +18,6 @@ from tests.integration.services import nginx
 from tests.integration.tunnel import Gateway, TunnelTestCase
 from tests.integration.visitors import curl
 
-
 LIAR = """\
 import json, sys
 said = json.load(sys.stdin)
@@ -107,6 +106,7 @@ class WellTests(DoctorTestCase):
             status, said = self.check("-n", "example", self.site)
         finally:
             os.kill(agent.pid, signal.SIGCONT)
+        self.assertEqual((status, self.failed(said)), (1, ["name"]))
         self.assertIn(f"agent {agent.pid} of yours does not answer", said)
         self.assertEqual(self.house.program.out.count("is connected"), 1)
         self.assertEqual(curl(self, self.house, self.house.url("example")).status, 200)
@@ -185,9 +185,9 @@ class FailingTests(DoctorTestCase):
     def test_taken(self) -> None:
         """A name of somebody else is taken, which may pass."""
         token = self.someone("alice", "*")
-        self.agent(self.house, "-n", "example", self.site, state="hers", DIGLETT_TOKEN=token, **self.trusting()).waitFor(
-            "^https://"
-        )
+        self.trusting()
+        hers = self.agent(self.house, "-n", "example", self.site, state="hers", DIGLETT_TOKEN=token)
+        hers.waitFor("^https://")
         status, said = self.check("-n", "example", self.site)
         self.assertEqual((status, self.failed(said)), (1, ["name"]))
         self.assertIn("in use", said)
@@ -231,12 +231,11 @@ class FailingTests(DoctorTestCase):
         assert found is not None, str(made)
         return found[0]
 
-    def trusting(self) -> dict[str, str]:
-        """What another user's agent needs besides."""
+    def trusting(self) -> None:
+        """Give another user's agent what it needs besides."""
         state = self.folder / "hers"
         state.mkdir(mode=0o700)
         (state / "ca.pem").write_bytes(self.house.ca.read_bytes())
-        return {}
 
 
 class PublicTests(TunnelTestCase):
@@ -246,10 +245,8 @@ class PublicTests(TunnelTestCase):
         """A public name without a DNS record is told of, with the record that is missing."""
         house: Gateway = self.gateway(domain="gateway.invalid")
         state = str(self.folder / "state")
-        program = self.started(
-            (sys.executable, "-m", "diglett", "doctor", "-g", f"127.0.0.1:{house.agents}", "-n", "example", nginx(self)),
-            {"DIGLETT_STATE": state},
-        )
+        words = ("doctor", "-g", f"127.0.0.1:{house.agents}", "-n", "example", nginx(self))
+        program = self.started((sys.executable, "-m", "diglett", *words), {"DIGLETT_STATE": state})
         self.addCleanup(program.kill)
         self.assertEqual(program.ended(), 1)
         self.assertIn("*.gateway.invalid", program.out)

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import sys
 from typing import Any
 
 from tests.integration.harness import Program
@@ -90,8 +91,6 @@ class GatewayTests(LogTestCase):
 
     def started_(self, *words: str) -> Program:
         """An agent that may be killed."""
-        import sys
-
         program = self.started(
             (sys.executable, "-m", "diglett", "-g", f"localhost:{self.port}", *words, self.site),
             {"DIGLETT_STATE": str(self.folder / "state")},

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
 
 from diglett import __version__
 from diglett.agent.doctor.findings import Findings, Published
@@ -14,12 +15,16 @@ from diglett.agent.lookout import Lookout
 from diglett.agent.parts import Parts
 from diglett.agent.service import STREAMS_MAX, Tunnel
 from diglett.errors import DiglettError, Refused
+from diglett.link.greeting import timer
 from diglett.link.link import Link
 from diglett.wire.handshake.agent import Outcome
 from diglett.wire.messages import Hello, Login, Register
 from diglett.wire.opening import Opening
 from diglett.wire.stream import Endpoint, Stream
 from diglett.wire.windows import WINDOW_START
+
+DRAIN_LIMIT = 5.0
+"""Seconds that real visitors have to finish who came while a name was ours."""
 
 _ADVICE = {
     "login-refused": "check the token (--token-file, DIGLETT_TOKEN); the gateway's operator makes one with "
@@ -45,6 +50,7 @@ class Stay:
     tunnels: list[tuple[int, Tunnel]] = field(factory=list)
     """Those that we hold, each with its place on the command line."""
     link: Link | None = None
+    _leaving: Deferred[None] | None = field(default=None, init=False)
 
     def accept(self, link: Link, stream: Stream, opening: Opening) -> Endpoint:
         """A visitor: of ours, or a real one, who is taken to the backend."""
@@ -64,11 +70,19 @@ class Stay:
 
     def lost(self, link: Link, error: DiglettError) -> None:
         self.link = None
+        if self._leaving is not None:
+            self._leaving.callback(None)
 
-    def end(self) -> None:
-        """Give the names back; visitors who are being served see their connection end."""
-        if self.link is not None:
-            self.link.close()
+    async def end(self) -> None:
+        """Give the names back at once, and let visitors who are being served finish for a while."""
+        link = self.link
+        if link is None:
+            return
+        self._leaving = Deferred()
+        cancel = timer(self.parts.plane.clock, DRAIN_LIMIT, link.close)
+        link.drain()
+        await self._leaving
+        cancel()
 
 
 async def enter(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from typing import Any
 
@@ -35,7 +34,6 @@ def run(options: DoctorOptions) -> int:
             clock.callWhenRunning(clock.stop)
 
     running.addBoth(over)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not done or not clock.running:
         clock.run()
     if not done:

@@ -50,7 +50,7 @@ class Examination:
             await self._examine()
         finally:
             self._lookout.close()
-            self._stay.end()
+            await self._stay.end()
 
     async def _examine(self) -> None:
         parts = self._parts
@@ -93,7 +93,7 @@ class Examination:
         for told in self._agents:
             if told.answer is None:
                 said = f"agent {told.pid} of yours does not answer, and may hold these names: nothing is tried"
-                findings.warning("name", about, said, f"see what it does, or end it: kill {told.pid}", "no-answer")
+                findings.failed("name", about, said, f"see what it does, or end it: kill {told.pid}", "no-answer")
                 return ()
             if _isSame(told.answer.get("gateway", ""), about) and told.answer.get("state") == "connected":
                 for name, each in _heldBy(told, wanted):

@@ -1,0 +1,1 @@
+"""Tests of `diglett.agent.status`."""
