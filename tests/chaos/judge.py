@@ -12,9 +12,9 @@ PROMPT = 2.0
 """Seconds in which an end that is told must be noticed, on a busy machine too."""
 SLACK = 5.0
 """Seconds that a visitor may wait beyond the fault or its detection."""
-GROWTH = 48.0
-"""MiB by which gateway or agent may have grown. What a TLS connection had (30 KiB) is given back by Python's collector
-for circles of garbage, about a thousand connections at a time; and what was used once is kept for what comes."""
+GROWTH = 24.0
+"""MiB by which gateway or agent may have grown: 350 visitors who wait at the same time take 50 KiB each, and some of it
+is kept for those who come."""
 CALM = 1.0
 """Seconds after the return from which on nothing may fail any more."""
 
