@@ -24,22 +24,13 @@ class SlowTests:
         """Start the proxy, all of which will be stopped."""
         raise NotImplementedError
 
-    async def _family(self: Any, running: Running) -> list[int]:
-        """The processes of a program: itself, and those it has started."""
-        _, output = await self.run_("ps", "-A", "-o", "pid=,ppid=")
-        parents = {int(pid): int(parent) for pid, parent in map(str.split, output.splitlines())}
-        family = [running.transport.pid]
-        for pid in family:
-            family += [child for child, parent in parents.items() if parent == pid]
-        return family
-
     async def test_hangs(self: Any) -> None:
         """The agent hears in time why its name is not reachable; nothing stays of it, and other names are served on."""
         proxy = await self.hangs()
         publisher = await self.publisher(f"{self.spec},probe={self.probe},probe-timeout=1", "print")
         await self.publish(publisher, self.backend("one"))
         client = await self.webSocket(self.https, "one")
-        family = await self._family(proxy)
+        family = await self.family(proxy)
         for pid in family:
             os.kill(pid, signal.SIGSTOP)
         self.addCleanup(self._resume, family)

@@ -108,9 +108,6 @@ class StoreTests:
         self.assertEqual((await self.visit(self.https, "two"))[0], 200)
         await publisher.stop()
 
-    async def forget(self) -> None:
-        """Remove what the store has on disk."""
-
     def publishSoon(self: Any, publisher: Any) -> Any:
         """Try to publish, with little patience."""
         publisher.publishTimeout, patience = 1.0, publisher.publishTimeout

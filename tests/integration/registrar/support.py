@@ -20,7 +20,7 @@ from diglett.publishing import Publication, Publisher
 from diglett.registrar import routing
 from diglett.registrar.probing import _AnyCertificate
 from tests.integration.backends import Backend, WebSocketClient
-from tests.integration.components import LIMIT, ComponentTestCase, freePort, reactor
+from tests.integration.components import LIMIT, ComponentTestCase, Running, freePort, reactor
 
 DOMAIN = "gateway.test"
 
@@ -134,6 +134,15 @@ class RegistrarTestCase(ComponentTestCase):
         client.transport.write(text)
         await self.until("an echo", lambda: client.closed or client.received.endswith(text), 5)
         self.assertFalse(client.closed, "the connection was closed")
+
+    async def family(self, running: Running) -> list[int]:
+        """The processes of a program: itself, and those it has started."""
+        _, output = await self.run_("ps", "-A", "-o", "pid=,ppid=")
+        parents = {int(pid): int(parent) for pid, parent in map(str.split, output.splitlines())}
+        family = [running.transport.pid]
+        for pid in family:
+            family += [child for child, parent in parents.items() if parent == pid]
+        return family
 
     def everythingLogged(self) -> list[str]:
         """What is logged from now on by anybody, libraries too; a list that grows."""

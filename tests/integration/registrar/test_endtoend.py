@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -12,7 +13,16 @@ from twisted.internet.defer import Deferred
 
 from tests.integration.backends import Backend
 from tests.integration.components import Running, freePort
-from tests.integration.registrar import test_caddy, test_haproxy, test_redis, test_traefikhttp, test_unixsockets
+from tests.integration.registrar import (
+    test_caddy,
+    test_etcd,
+    test_haproxy,
+    test_nginx,
+    test_redis,
+    test_traefikfile,
+    test_traefikhttp,
+    test_unixsockets,
+)
 
 ROOT = str(Path(__file__).parents[3])
 
@@ -25,7 +35,7 @@ class EndToEnd:
     told = True
     """Whether the gateway has to be told where the proxy's front door is."""
 
-    async def proxy(self) -> None:
+    async def proxy(self) -> Running:
         """Start it."""
         raise NotImplementedError
 
@@ -102,12 +112,61 @@ class EndToEnd:
         await self.until("the name is served again", lambda: self.serves("one"))
         await self.gone(self.https, "lost")
 
+    async def test_proxyRestarted(self: Any) -> None:
+        """A proxy that crashed and comes back routes what is there, and what comes then."""
+        proxy = await self.proxy()
+        await self.gateway()
+        await self.agent("one")
+        for pid in await self.family(proxy):  # nginx's workers would hold the port
+            os.kill(pid, signal.SIGKILL)
+        await proxy.wait()
+        await self.proxy()
+        await self.until("the name is served again", lambda: self.serves("one"))
+        await self.agent("two")
+        self.assertTrue(await self.serves("two"))
+
+
+class StoreEndToEnd(EndToEnd):
+    """A mixin for proxies with a store."""
+
+    provider: str
+
+    async def proxy(self: Any) -> Running:
+        if not hasattr(self, "keeper"):
+            self.keeper = await self.store()
+        return await self.traefik(self.provider)
+
+    async def test_storeLater(self: Any) -> None:
+        """The gateway starts without its store; an agent waits for it, and is ready when it comes."""
+        await self.traefik(self.provider)
+        gateway = await self.gateway()
+        self.assertIn(b"the store of Traefik's routes cannot be reached", gateway.output)
+        coming = Deferred.fromCoroutine(self.agent("one"))
+        agent = self.programs[-1]
+        await self.until("the agent is told", lambda: b"routes cannot be reached" in agent.output)
+        await self.store()
+        await coming
+        self.assertTrue(await self.serves("one"))
+
+    async def test_storeRestarted(self: Any) -> None:
+        """A store that crashed and comes back with nothing in it: names stay, and others come."""
+        await self.proxy()
+        await self.gateway()
+        await self.agent("one")
+        await self.keeper.kill()
+        await self.forget()
+        self.assertTrue(await self.serves("one"))
+        self.keeper = await self.store()
+        await self.agent("two")
+        self.assertTrue(await self.serves("two"))
+        await self.until("the name is served again", lambda: self.serves("one"))
+
 
 class UnixSocketTests(EndToEnd, test_unixsockets.UnixSocketTestCase):
     """With Caddy and sockets."""
 
-    async def proxy(self) -> None:
-        await self.caddyWithSockets()
+    async def proxy(self) -> Running:
+        return await self.caddyWithSockets()
 
 
 class CaddyTests(EndToEnd, test_caddy.CaddyAdminTestCase):
@@ -115,36 +174,37 @@ class CaddyTests(EndToEnd, test_caddy.CaddyAdminTestCase):
 
     told = False
 
-    async def proxy(self) -> None:
-        await self.caddyWithAdmin()
+    async def proxy(self) -> Running:
+        return await self.caddyWithAdmin()
 
 
 class TraefikHttpTests(EndToEnd, test_traefikhttp.TraefikHttpTestCase):
     """With Traefik that asks the gateway."""
 
-    async def proxy(self) -> None:
-        await self.traefik(self.provider)
+    async def proxy(self) -> Running:
+        return await self.traefik(self.provider)
 
 
-class RedisTests(EndToEnd, test_redis.RedisTestCase):
+class TraefikFileTests(EndToEnd, test_traefikfile.TraefikFileTestCase):
+    """With Traefik that watches a folder."""
+
+    async def proxy(self) -> Running:
+        return await self.traefik()
+
+
+class RedisTests(StoreEndToEnd, test_redis.RedisTestCase):
     """With Traefik and Redis."""
 
-    async def proxy(self) -> None:
-        await self.store()
-        await self.traefik(self.provider)
 
-    async def test_storeLater(self) -> None:
-        """The gateway starts without its store; an agent waits for it, and is ready when it comes."""
-        await self.traefik(self.provider)
-        gateway = await self.gateway()
-        self.assertIn(b"the store of Traefik's routes cannot be reached", gateway.output)
-        coming = Deferred.fromCoroutine(self.agent("one"))
-        await self.until(
-            "the agent is told", lambda: b"the store of Traefik's routes cannot be reached" in self.programs[-1].output
-        )
-        await self.store()
-        await coming
-        self.assertTrue(await self.serves("one"))
+class EtcdTests(StoreEndToEnd, test_etcd.EtcdTestCase):
+    """With Traefik and etcd."""
+
+
+class NginxTests(EndToEnd, test_nginx.NginxTestCase):
+    """With nginx and reloads."""
+
+    async def proxy(self) -> Running:
+        return await self.nginx()
 
 
 class HaProxyTests(EndToEnd, test_haproxy.HaProxyTestCase):
@@ -152,5 +212,5 @@ class HaProxyTests(EndToEnd, test_haproxy.HaProxyTestCase):
 
     told = False
 
-    async def proxy(self) -> None:
-        await self.haproxy()
+    async def proxy(self) -> Running:
+        return await self.haproxy()

@@ -10,8 +10,8 @@ from tests.integration.registrar.documented import documented
 from tests.integration.registrar.stores import StoreTests, TraefikTestCase
 
 
-class EtcdTests(TraefikTestCase, StoreTests):
-    """Names come and go in etcd."""
+class EtcdTestCase(TraefikTestCase):
+    """etcd on free ports."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -37,6 +37,10 @@ class EtcdTests(TraefikTestCase, StoreTests):
 
     async def forget(self) -> None:
         shutil.rmtree(self.folder / "etcd")
+
+
+class EtcdTests(EtcdTestCase, StoreTests):
+    """Names come and go in etcd."""
 
     async def test_storeFails(self) -> None:
         """An etcd that refuses, here for lack of a user, refuses the name; what is there stays."""

@@ -12,11 +12,8 @@ from tests.integration.registrar.slow import SlowTests
 from tests.integration.registrar.support import RegistrarTestCase
 
 
-class NginxTests(RegistrarTestCase, SlowTests):
-    """Names come and go in a file."""
-
-    async def hangs(self) -> Running:
-        return await self.nginx()
+class NginxTestCase(RegistrarTestCase):
+    """nginx on free ports, with map files."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -34,12 +31,20 @@ class NginxTests(RegistrarTestCase, SlowTests):
         self.probe = f"https://127.0.0.1:{self.https}"
 
     async def nginx(self) -> Running:
+        number = self.folder / "nginx.pid"
+        number.unlink(missing_ok=True)
         running = self.spawn(*self.command)
         await self.listening(self.https, running)
         # It listens before it has written its number, without which nobody can make it reload.
-        number = self.folder / "nginx.pid"
         await self.until("nginx wrote its pid", lambda: number.exists() and number.read_text().strip())
         return running
+
+
+class NginxTests(NginxTestCase, SlowTests):
+    """Names come and go in a file."""
+
+    async def hangs(self) -> Running:
+        return await self.nginx()
 
     async def test_names(self) -> None:
         """A name is routed when publishing is done, does not touch another's WebSocket, and is gone soon."""

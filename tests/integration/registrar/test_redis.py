@@ -31,6 +31,9 @@ class RedisTestCase(TraefikTestCase):
         await self.listening(self.port, running)
         return running
 
+    async def forget(self) -> None:
+        """It keeps nothing on disk."""
+
 
 class RedisTests(RedisTestCase, StoreTests):
     """Names come and go in Redis."""

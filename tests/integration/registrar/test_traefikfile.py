@@ -11,12 +11,16 @@ from tests.integration.registrar.slow import SlowTests
 from tests.integration.registrar.traefik import TraefikTestCase
 
 
-class TraefikFileTests(TraefikTestCase, SlowTests):
-    """Names come and go by a file in the folder Traefik watches."""
+class TraefikFileTestCase(TraefikTestCase):
+    """With a folder that Traefik watches."""
 
     def setUp(self) -> None:
         super().setUp()
         self.spec = f"traefik-file:{self.folder}/dynamic"
+
+
+class TraefikFileTests(TraefikFileTestCase, SlowTests):
+    """Names come and go by a file in the folder Traefik watches."""
 
     async def hangs(self) -> Running:
         return await self.traefik()
