@@ -194,4 +194,5 @@ class Arrival:
         if not self._over:
             self._over = True
             self._cancelTimer()
+            self.connection = None  # it ends with the channel
             self._ended(self)

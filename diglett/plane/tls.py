@@ -38,7 +38,7 @@ class TLSChannel:
     def __init__(self, below: Channel, connection: SSL.Connection, soon: Callable[[Callable[[], None]], None]) -> None:
         self.owner: Any = None
         self.peer = below.peer
-        self.connection = connection
+        self.connection: Any = connection
         self._below = below
         self._soon = soon
         self._records = Records()
@@ -274,7 +274,9 @@ class TLSChannel:
         self._over = True
         self._reading = False
         self._done = None
-        self.owner = None  # it hears nothing any more, and a circle of garbage would keep OpenSSL's buffers for long
+        # Circles of garbage stay for long: none shall keep OpenSSL's buffers.
+        self.owner = None
+        self.connection = _CLOSED
 
     def _announceRest(self) -> None:
         """There may be bytes, or the end, that the channel below knows nothing of."""
@@ -293,6 +295,25 @@ class TLSChannel:
     def option(self, level: int, name: int, value: int) -> None:
         """Set a socket option of the channel below."""
         self._below.option(level, name, value)
+
+
+class _Closed:
+    """The connection of a channel that is over: there is nothing to be had of it."""
+
+    def recv_into(self, view: memoryview, size: int) -> int:
+        raise SSL.WantReadError
+
+    def bio_write(self, data: memoryview) -> None:
+        """Nobody reads it."""
+
+    def bio_read(self, size: int) -> bytes:
+        raise SSL.WantReadError
+
+    def shutdown(self) -> None:
+        """It was."""
+
+
+_CLOSED = _Closed()
 
 
 def describe(error: SSL.Error) -> str:

@@ -235,3 +235,14 @@ class GarbageTests(PollerTestCase):
                 owner.errors.clear()  # their tracebacks know it, too
                 del owner
                 self.assertIsNone(seen(), f"{end.__name__}, TLS: {secure}")
+
+    def test_encryption(self) -> None:
+        """OpenSSL's buffers go with the connection, whoever still knows the channel."""
+        owner = self.owner(True)
+        channel: Any = owner.channel
+        connection = weakref.ref(channel.connection)
+        owner.abort()
+        self.assertIsNone(connection())
+        self.assertEqual(channel.write((b"a",), 1), 0)
+        channel.finish()
+        channel.close()
