@@ -114,7 +114,7 @@ class Document(Resource):
 class _QuietSite(Site):
     """Traefik asks several times a second: no line in the log each time."""
 
-    def log(self, request: Request) -> None:
+    def log(self, request: Any) -> None:
         """Nothing."""
 
 
