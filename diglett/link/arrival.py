@@ -11,7 +11,7 @@ from diglett.errors import DiglettError, LinkLost, ProtocolError, Refused
 from diglett.hushed import Hushed
 from diglett.link.greeting import HandshakeOwner, timer
 from diglett.link.link import Link, LinkHandler, reasonOf
-from diglett.plane.channel import formatAddress
+from diglett.plane.channel import Channel, formatAddress
 from diglett.plane.tls import TLSChannel, describe
 from diglett.wire.frames import ALPN
 from diglett.wire.handshake.gateway import Desk, GatewayHandshake
