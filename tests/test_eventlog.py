@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import Any
 
 from hypothesis import given
@@ -11,8 +12,12 @@ from hypothesis import strategies as st
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
+from diglett.agent import report
 from diglett.errors import LinkLost
 from diglett.eventlog import LONGEST, jsonLine, jsonObserver, timestamp, withoutTokens
+
+from tests.documents import DOCS
+from tests.sources import readSources
 
 TOKEN = "dig_" + "a1_-" * 10
 
@@ -91,3 +96,20 @@ class LineTests(SynchronousTestCase):
         line = jsonLine({**fields, "log_format": "{words}", "words": words, "event": "e"})
         self.assertEqual(line.count("\n"), 1)
         self.assertEqual(json.loads(line)["event"], "e")
+
+
+class DocumentTests(SynchronousTestCase):
+    """The tables in `docs/operating.md`."""
+
+    def test_events(self) -> None:
+        """Every event there is, and no other, is in them."""
+        sources = readSources()
+        logged = {name for source in sources.values() for name in re.findall(r'event="([a-z0-9-]+)"', source.text)}
+        logged |= set(re.findall(r'self\._write\("([a-z]+)"', sources[report.__name__].text))
+        text = (DOCS / "operating.md").read_text("utf-8").partition("\n## Logs\n")[2].partition("\n## ")[0]
+        told = {
+            name
+            for row in re.findall(r"^\| (`[^|]*`) \|", text, re.MULTILINE)
+            for name in re.findall(r"`([a-z0-9-]+)`", row)
+        }
+        self.assertEqual(told, logged | {"failure", "log"})

@@ -15,8 +15,10 @@ from diglett.agent.lookout import Lookout
 from diglett.agent.parts import Parts
 from diglett.agent.service import STREAMS_MAX, Tunnel
 from diglett.errors import DiglettError, Refused
+from diglett.link.dialling import Dialling
 from diglett.link.greeting import timer
 from diglett.link.link import Link
+from diglett.wire.frames import ALPN
 from diglett.wire.handshake.agent import Outcome
 from diglett.wire.messages import Hello, Login, Register
 from diglett.wire.opening import Opening
@@ -99,6 +101,7 @@ async def enter(
     if probing:
         wanted = list(enumerate(parts.tunnels))[:1]
     greeted = False
+    speaks = ALPN.decode() if parts.dialling is Dialling else "version 1"
     while wanted:
         stay.tunnels = wanted
         try:
@@ -122,10 +125,10 @@ async def enter(
             stage = attempt.stage
             if stage == "name" and not greeted:
                 greeted = True
-                _welcome(findings, about, None)
+                _welcome(findings, about, speaks, None)
             if stage != "name" or not isinstance(error, Refused):
                 if stage == "token" and not greeted:
-                    findings.ok("protocol", about, "speaks our version")
+                    findings.ok("protocol", about, f"speaks {speaks}")
                 _refused(findings, stage, about, error)
                 return ()
             _, tunnel = wanted.pop(attempt.granted)
@@ -134,7 +137,7 @@ async def enter(
             _refused(findings, "name", tunnel.register.name, error)
             continue
         if not greeted:
-            _welcome(findings, about, outcome)
+            _welcome(findings, about, speaks, outcome)
         return [
             Published(number, registered.name, tunnel.register.type, tuple(registered.urls))
             for (number, tunnel), registered in zip(wanted, outcome.registered, strict=False)
@@ -142,15 +145,15 @@ async def enter(
     return ()
 
 
-def _welcome(findings: Findings, about: str, outcome: Outcome | None) -> None:
+def _welcome(findings: Findings, about: str, speaks: str, outcome: Outcome | None) -> None:
     software = outcome.hello.software if outcome is not None else ""
-    findings.ok("protocol", about, f"speaks our version{f'; it is {software}' if software else ''}")
+    findings.ok("protocol", about, f"speaks {speaks}{f'; it is {software}' if software else ''}")
     findings.ok("token", about, "accepted")
 
 
 def _refused(findings: Findings, stage: str, about: str, error: DiglettError) -> None:
     said, _, more = str(error).partition("\n")
     code = getattr(error, "code", "link-lost")
-    advice = _ADVICE.get(code, " ".join(more.split()))
+    advice = _ADVICE.get(code, "; ".join(line.strip() for line in more.splitlines()))
     step: Any = {"connect": "tcp", "tls": "tls", "name": "name", "token": "token"}.get(stage, "protocol")
     findings.failed(step, about, said, advice, code, isinstance(error, Refused) and error.permanent)

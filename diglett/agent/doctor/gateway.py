@@ -21,7 +21,6 @@ from diglett.link.link import reasonOf
 from diglett.plane.channel import Channel, Target
 from diglett.trust.contexts import peerCertificate
 from diglett.trust.credentials import loadCertificates
-from diglett.trust.pins import pinOf
 from diglett.trust.reasons import namesIn
 from diglett.wire.frames import ALPN
 
@@ -53,9 +52,9 @@ async def lookUp(findings: Findings, clock: Any, resolve: Resolve, host: str, po
         return []
     addresses = list(dict.fromkeys(str(address[0]) for _, address in found))
     if addresses == [host]:
-        findings.ok("dns", host, "is an address, nothing to look up")
+        findings.ok("dns", host, "an address, nothing to look up")
     else:
-        findings.ok("dns", host, f"is {', '.join(addresses)}")
+        findings.ok("dns", host, ", ".join(addresses))
     return addresses
 
 
@@ -113,7 +112,7 @@ async def shakeHands(
         said, _, more = str(failure).partition("\n")
         place = f"{address}: " if len(good) > 1 else ""
         permanent = failure.refused is not None
-        advice = " ".join(more.split()) if permanent else (
+        advice = "; ".join(line.strip() for line in more.splitlines()) if permanent else (
             "is this the port for agents (20000) or the gateway's HTTPS port? Something else seems to answer"
         )  # fmt: skip
         if "expired" in said or "not valid yet" in said:
@@ -142,11 +141,11 @@ def _describe(
         return
     by = "the authority in --ca" if config.ca else "an authority that this machine trusts"
     if not config.ca and isFrom(leaf, localCa):
-        by = f"the authority of this user's own gateway ({localCa})"
+        by = f"{localCa}, the authority of this user's own gateway"
     until = leaf.not_valid_after_utc
     said = (
-        f"{connection.get_protocol_version_name()}, trusted by {by}; the certificate is for {namesIn(leaf)}"
-        f" until {until:%Y-%m-%d}, fingerprint {pinOf(leaf)}"
+        f"{connection.get_protocol_version_name()}, a certificate for {namesIn(leaf)} until {until:%Y-%m-%d}, "
+        f"trusted by {by}"
     )
     if until - datetime.now(timezone.utc) < SOON:
         findings.warning("tls", about, said, "the gateway's certificate expires soon: see to its renewal", "expires")
