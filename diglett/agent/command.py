@@ -5,11 +5,9 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-from diglett.agent.report import JsonReporter, Reporters, TextReporter
-from diglett.agent.status.board import Board
+from diglett.agent.report import JsonReporter, TextReporter
 from diglett.config.agent import AgentConfig
 from diglett.errors import DiglettError, Refused
-from diglett.state import stateFolder
 
 
 def run(config: AgentConfig) -> int:
@@ -17,10 +15,11 @@ def run(config: AgentConfig) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, until the reactor runs
     from twisted.internet import reactor
 
+    from diglett.agent.agent import Agent
     from diglett.agent.logging import startLogging
-    from diglett.agent.status.answers import Answers
-    from diglett.agent.status.door import Door
+    from diglett.plane.limits import raiseDescriptorLimit
 
+    raiseDescriptorLimit()
     startLogging(config.debug, config.logFormat)
     clock: Any = reactor
     reporter = (
@@ -29,24 +28,20 @@ def run(config: AgentConfig) -> int:
         else TextReporter(clock.seconds, str(config.gateway))
     )
     ended: list[DiglettError | None] = []
-    board = Board()
-    service = makeAgent(reactor, config, Reporters(reporter, board))
-    door = Door(reactor, stateFolder(config.state), Answers(board, service, str(config.gateway)))
+    agent = Agent(reactor, config, reporter, _Settling())
 
     def over(error: DiglettError | None) -> None:
         ended.append(error)
-        door.close()
         reporter.stopped(error)
         if clock.running:
             clock.stop()
 
     def begin() -> None:
-        service.done.addCallback(over)
-        door.open()
-        service.startService()
+        agent.done.addCallback(over)
+        agent.start()
 
     clock.callWhenRunning(begin)
-    _onSignals(clock, service)
+    _onSignals(clock, agent.service)
     clock.run(installSignalHandlers=False)
     error = ended[0] if ended else None
     if error is None:
@@ -67,16 +62,16 @@ def _onSignals(reactor: Any, service: Any) -> None:
             signal.signal(getattr(signal, name), stop)
 
 
-def makeAgent(reactor: Any, config: AgentConfig, reporter: Any) -> Any:
-    """The agent as a service. Raises UsageError."""
-    from diglett.agent.parts import makeParts
-    from diglett.agent.service import AgentService
+class _Settling:
+    """A reporter that tells Python's memory, of which all is ours here, that everything is loaded."""
 
-    parts = makeParts(reactor, config)
-    plane = parts.plane
-    service = AgentService(
-        plane, parts.target, parts.trust, parts.token, parts.tunnels, reporter, config.once, parts.dialling
-    )
-    # It is over when the backends have got the last of what visitors sent.
-    service.done.addCallback(lambda error: plane.close().addCallback(lambda _: error))
-    return service
+    def up(self, lines: Any, again: bool) -> None:
+        from diglett.plane.limits import settle
+
+        settle()
+
+    def retrying(self, error: DiglettError, delay: float) -> None: ...
+
+    def lost(self, error: DiglettError) -> None: ...
+
+    def moving(self) -> None: ...

@@ -1,4 +1,4 @@
-"""What an agent is put together from, as its configuration says: the same parts for `diglett` and `diglett doctor`."""
+"""What an agent is put together from, as its configuration says: the same for `diglett`, `diglett doctor` and programs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from typing import Any
 from attrs import frozen
 
 from diglett.agent.backend import DialledBackend, TLSBackend
-from diglett.agent.service import Tunnel
+from diglett.agent.service import AgentService, Tunnel
 from diglett.config.agent import AgentConfig
 from diglett.config.backend import Backend as BackendConfig
 from diglett.names import randomName
 from diglett.plane.channel import Target
 from diglett.plane.choose import makePlane
-from diglett.plane.limits import raiseDescriptorLimit
 from diglett.state import stateFolder
 from diglett.trust.client import BackendTrust, GatewayTrust
 from diglett.trust.credentials import loadCredentials
@@ -40,7 +39,6 @@ class Parts:
 
 def makeParts(reactor: Any, config: AgentConfig) -> Parts:
     """Put them together. Raises UsageError: a file cannot be read, or a package is missing."""
-    raiseDescriptorLimit()
     plane = makePlane(reactor)
     state = stateFolder(config.state)
     trust = GatewayTrust(
@@ -67,6 +65,18 @@ def makeParts(reactor: Any, config: AgentConfig) -> Parts:
         ),
         dialling=_dialling(config),
     )
+
+
+def makeAgent(reactor: Any, config: AgentConfig, reporter: Any) -> AgentService:
+    """The agent as a service. Raises UsageError."""
+    parts = makeParts(reactor, config)
+    plane = parts.plane
+    service = AgentService(
+        plane, parts.target, parts.trust, parts.token, parts.tunnels, reporter, config.once, parts.dialling
+    )
+    # It is over when the backends have got the last of what visitors sent.
+    service.done.addCallback(lambda error: plane.close().addCallback(lambda _: error))
+    return service
 
 
 def _dialling(config: AgentConfig) -> Any:

@@ -22,7 +22,6 @@ from diglett.link.dialling import Dialling, Trust
 from diglett.link.greeting import timer
 from diglett.link.link import Link
 from diglett.plane.channel import Target
-from diglett.plane.limits import settle
 from diglett.wire.frames import Reason
 from diglett.wire.handshake.agent import Outcome
 from diglett.wire.messages import Hello, Login, Register, Registered
@@ -192,8 +191,6 @@ class AgentService(Service):
             for registered, tunnel in zip(outcome.registered, self._tunnels)
         ]
         again, self._wasUp = self._wasUp, True
-        if not again:
-            settle()
         self._machine.established(link)
 
         def report() -> None:

@@ -60,7 +60,7 @@ class Demo:
         Deferred.fromCoroutine(self._start()).addErrback(self._failed)
 
     async def _start(self) -> None:
-        from diglett.agent.command import makeAgent
+        from diglett.agent.parts import makeAgent
         from diglett.demo.site import sampleSite
         from diglett.gateway.service import GatewayService
 

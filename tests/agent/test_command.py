@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from diglett.agent import command, logging, parts
+from diglett.agent import agent, command, logging, parts
 from diglett.agent.backend import DialledBackend, TLSBackend
 from diglett.agent.folder import FolderBackend
 from diglett.config.agent import AgentConfig, agentConfig
@@ -93,7 +93,7 @@ class RunTests(SignalsTestCase):
         """The exit status of an agent that ends like this, and what it has said."""
         reactor = Reactor()
         self.patch(internet, "reactor", reactor)
-        self.patch(command, "makeAgent", lambda reactor, config, reporter: Service(error))
+        self.patch(agent, "makeAgent", lambda reactor, config, reporter: Service(error))
         self.patch(logging, "startLogging", lambda debug, format: None)
         err, out = io.StringIO(), io.StringIO()
         self.patch(command.TextReporter.__init__.__globals__["sys"], "stderr", err)
@@ -196,4 +196,4 @@ class MakeTests(SynchronousTestCase):
     def test_unusable(self) -> None:
         """A file that cannot be read is told of before anything is dialled."""
         config = configure("ca=/nowhere/ca.pem")
-        self.assertRaises(UsageError, command.makeAgent, Clock(), config, None)
+        self.assertRaises(UsageError, parts.makeAgent, Clock(), config, None)
