@@ -26,6 +26,8 @@ from diglett.wire.windows import WINDOW_START
 
 log = Logger()
 
+MOMENT = 1.0
+"""Seconds that somebody who has just come need not make room for others."""
 SPREAD = 1.0
 """Seconds in which all agents are told, when the gateway stops, to go elsewhere."""
 STEP = 0.02
@@ -63,8 +65,8 @@ class Agents:
         self._terms = Established()
         now = plane.clock.seconds
         self._arrivals: dict[Arrival, Any] = {}
-        self._strangers: dict[Arrival, None] = {}
-        """Those of whom nobody knows yet who they are, the oldest first."""
+        self._strangers: dict[Arrival, float] = {}
+        """Those of whom nobody knows yet who they are, the oldest first, and since when they are here."""
         self._crowd = Crowd(
             "handshakes with agents", now, limits.handshakes, limits.handshakesPerAddress, makeRoom=self._makeRoom
         )
@@ -105,15 +107,17 @@ class Agents:
         elif self._crowd.admit(channel, channel.peer):
             arrival = self._newArrival(self._plane, self._hello, self._terms, self._ended, self._hushed)
             self._arrivals[arrival] = channel.peer
-            self._strangers[arrival] = None
+            self._strangers[arrival] = self._plane.clock.seconds()
             return arrival
         self.refused += 1
         return None
 
     def _makeRoom(self) -> None:
         """Silence must not keep others out: honest agents are through in a moment."""
-        for oldest in self._strangers:
-            oldest.stop(Refused("too many agents are coming in", code="limit"))
+        for oldest, since in self._strangers.items():
+            # Were it the latest, a thousand agents that come back at once would keep each other out.
+            if self._plane.clock.seconds() - since >= MOMENT:
+                oldest.stop(Refused("too many agents are coming in", code="limit"))
             return
 
     def _ended(self, arrival: Arrival) -> None:

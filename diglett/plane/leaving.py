@@ -8,6 +8,8 @@ from twisted.internet.defer import Deferred, succeed
 
 CLOSE_LIMIT = 5.0
 """Seconds that a plane which is being closed waits for them."""
+HELD_MAX = 256 * 1_048_576
+"""Bytes that all of them may hold together: beyond, those which were closed first are cut off."""
 
 
 class Leaving:
@@ -15,16 +17,23 @@ class Leaving:
 
     def __init__(self, clock: Any) -> None:
         self._clock = clock
-        self._channels: set[Any] = set()
+        self._channels: dict[Any, int] = {}
+        """With what each held when it was closed, the oldest first."""
+        self._held = 0
         self._waiting: list[Deferred[None]] = []
 
     def add(self, channel: Any) -> None:
         """It has been closed with a queue."""
-        self._channels.add(channel)
+        self._held += channel.queued - self._channels.pop(channel, 0)
+        self._channels[channel] = channel.queued
+        while self._held > HELD_MAX:
+            oldest = next(iter(self._channels))
+            self.discard(oldest)
+            oldest.abort()
 
     def discard(self, channel: Any) -> None:
         """It is done."""
-        self._channels.discard(channel)
+        self._held -= self._channels.pop(channel, 0)
         if not self._channels and self._waiting:
             # Not from within the channel's own turn: what follows takes the poller apart.
             self._clock.callLater(0, self._answer)

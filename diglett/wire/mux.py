@@ -209,8 +209,12 @@ class Mux(Outbox, Inbox):
         except Exception:
             self._failed(stream)
         if self.undelivered > self._undeliveredMax:
-            worst = max(self.streams.values(), key=lambda each: each.undelivered)
-            self._fail(worst, Reason.BUFFER, "too much is buffered on this link")
+            self._fail(self._stalled(), Reason.BUFFER, "too much is buffered on this link")
+
+    def _stalled(self) -> Stream:
+        """Who keeps much for long: a reader that is only behind has had credit returned a moment ago."""
+        now = self._clock()
+        return max(self.streams.values(), key=lambda each: (each.undelivered * (now - each.since), each.undelivered))
 
     def _handle(self, kind: int, id: int, payload: bytes) -> None:
         handler = _HANDLERS.get(kind)

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
-from diglett.gateway.agents import STEP, AgentLimits
+from diglett.gateway.agents import MOMENT, STEP, AgentLimits
 from diglett.testing import memoryCredentials
 from diglett.trust.client import GatewayTrust
 from diglett.wire.frames import Kind
@@ -37,13 +37,20 @@ class DoorTests(HouseTestCase):
 
     def test_atOnce(self) -> None:
         """Beyond the limit whoever has waited longest without logging in has to go: the others come in all the same."""
-        waiting = [self.knock(f"192.0.2.{number}") for number in range(7)]
+        waiting = [self.knock(f"192.0.2.{number}") for number in range(4)]
+        self.plane.advance(MOMENT)
+        waiting += [self.knock(f"192.0.2.{number}") for number in range(4, 7)]
         self.assertEqual([each.closed for each in waiting], [True] * 3 + [False] * 4)
         self.assertEqual(self.house.agents.handshakes, 4)
         self.assertTrue(self.agent().up)
         self.plane.advance(10.5)
         self.assertTrue(all(each.closed for each in waiting))
         self.assertEqual(self.house.agents.handshakes, 0)
+
+    def test_atTheSameMoment(self) -> None:
+        """Many who come at once do not drive each other out before they can have said who they are."""
+        waiting = [self.knock(f"192.0.2.{number}") for number in range(7)]
+        self.assertEqual([each.closed for each in waiting], [False] * 4 + [True] * 3)
 
     def test_ownPlaceOnly(self) -> None:
         """Whoever has its share of the places drives nobody out by asking for more."""
@@ -67,6 +74,7 @@ class DoorTests(HouseTestCase):
     def test_silentOnesInTls(self) -> None:
         """To have done TLS, and to say nothing then, is no way to stay."""
         silent = [self.house.stranger(host=f"192.0.2.{number}") for number in range(4)]
+        self.plane.advance(MOMENT)
         self.assertTrue(self.agent().up)
         self.assertEqual((silent[0].error, silent[0].closed), ("limit", True))
         self.assertFalse(silent[1].closed)

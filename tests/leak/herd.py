@@ -9,13 +9,12 @@ import argparse
 import json
 import os
 import re
-import selectors
 import signal
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +30,17 @@ IDLE = 20.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-class Backend:
-    """Takes connections, and says nothing."""
-
-    def __init__(self) -> None:
-        self.listening = socket.create_server(("127.0.0.1", 0), backlog=4_096)
-        self.listening.setblocking(False)
-        self.connections: list[socket.socket] = []
-
-    def take(self) -> None:
-        """All that wait."""
-        while True:
-            try:
-                self.connections.append(self.listening.accept()[0])
-            except BlockingIOError:
-                return
+SILENT = """
+import resource, socket
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+listening = socket.create_server(("127.0.0.1", 0), backlog=4096)
+print("port", listening.getsockname()[1], flush=True)
+taken = []
+while True:
+    taken.append(listening.accept()[0])
+"""
+"""A backend that takes connections, and says nothing."""
 
 
 class Herd:
@@ -55,7 +50,7 @@ class Herd:
         self.folder = folder
         self.count = agents
         self.ports = [freePort() for _ in range(4)]
-        self.backend = Backend()
+        self.backend = Program([sys.executable, "-c", SILENT], folder, self.environment())
         self.crowds: list[Program] = []
         self.gateway = self.start()
 
@@ -67,7 +62,7 @@ class Herd:
     def start(self) -> Program:
         """Start the gateway."""
         words = ["--state", str(self.folder / "state")]
-        for option, port in zip(("--listen", "--https", "--http", "--admin"), self.ports):
+        for option, port in zip(("--listen", "--https", "--http", "--admin"), self.ports, strict=True):
             words += [option, f"tcp:{port}:interface=127.0.0.1"]
         gateway = Program([sys.executable, "-c", SERVER, *words], self.folder, self.environment())
         gateway.waitFor("connect an agent with")
@@ -78,7 +73,7 @@ class Herd:
         began = time.time()
         each = self.count // PROCESSES
         for number in range(PROCESSES):
-            words = [str(each), str(number * each), str(self.ports[0]), str(self.backend.listening.getsockname()[1])]
+            words = [str(each), str(number * each), str(self.ports[0]), self.backend.waitFor(r"port (\d+)")[1]]
             self.crowds.append(
                 Program(
                     [sys.executable, "-m", "tests.leak.crowd", *words, str(self.folder / "state")],
@@ -124,23 +119,17 @@ class Herd:
         visitors = []
         for number in range(count):
             visitors.append(socket.create_connection(("127.0.0.1", ports[number % len(ports)]), 10))
-            self.backend.take()
-        self.wait(lambda: (self.backend.take(), len(self.backend.connections) >= count)[1])
         return visitors
 
-    def wait(self, condition: Callable[[], bool]) -> None:
-        """Until it holds."""
-        chooser = selectors.DefaultSelector()
-        chooser.register(self.backend.listening, selectors.EVENT_READ)
-        end = time.monotonic() + 60
-        while not condition():
-            if time.monotonic() > end:
-                raise TimeoutError(f"{len(self.backend.connections)} connections have come to the backend")
-            chooser.select(0.1)
+    def streams(self) -> int:
+        """How many the gateway has."""
+        url = f"http://127.0.0.1:{self.ports[3]}/api/status"
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=30) as answer:
+            return sum(agent["streams"] for agent in json.load(answer)["agents"])
 
     def end(self) -> None:
         """All of it."""
-        for each in [*self.crowds, self.gateway]:
+        for each in [*self.crowds, self.gateway, self.backend]:
             each.kill()
 
 
@@ -177,7 +166,8 @@ def main() -> None:
             if options.streams:
                 visitors = herd.visit(options.streams)
                 time.sleep(5)
-                print(json.dumps(herd.idle(f"links and {len(visitors)} streams")), flush=True)
+                print(json.dumps(herd.idle(f"links and {herd.streams()} streams")), flush=True)
+                del visitors
         finally:
             herd.end()
 

@@ -300,6 +300,20 @@ class UndeliveredTests(SynchronousTestCase):
         self.assertEqual((self.side.mux.undelivered, list(self.side.mux.streams)), (50_001, [1, 5]))
         check(self.side)
 
+    def test_stalled(self) -> None:
+        """Who has kept less, but for long, goes before a reader that is behind for a moment."""
+        one, three = self.side.endpoints[1], self.side.endpoints[3]
+        self.side.receive(payload(1, bytes(30_000)))
+        for _ in range(3):
+            self.side.now += 10.0
+            self.side.receive(payload(3, bytes(40_000)))
+            three.drain()
+        self.side.now += 0.1
+        self.side.receive(payload(3, bytes(60_000)), payload(5, bytes(10_001)))
+        self.assertEqual(self.side.closes(), [(1, Reason.BUFFER)])
+        self.assertEqual((one.ending[0], three.ending), (Reason.BUFFER, None))
+        check(self.side)
+
     def test_delivered(self) -> None:
         """What was delivered does not count."""
         for _ in range(20):
