@@ -42,6 +42,10 @@ class Inbox:
                     break
                 position = after
                 if not length:  # would be an empty part for an endpoint
+                    if parts:  # version 1: it may open a stream, but not before those that came first
+                        self._deliver(runId, parts, size)
+                        parts = []
+                        runId = -1
                     self._onEmpty(id)
                     continue
                 if id == runId:

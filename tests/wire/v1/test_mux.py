@@ -226,9 +226,13 @@ class AgentTests(SynchronousTestCase):
         self.assertEqual(len(self.side.mux.streams), 4)
 
     def test_empty(self) -> None:
-        """An empty Payload opens a stream as well, once; later ones have no meaning."""
+        """An empty Payload opens a stream as well, once, in its turn; later ones have no meaning."""
         self.side.receive(payload(5), payload(5), payload(5, b"x"), payload(5))
         self.assertEqual((len(self.side.calls), bytes(self.side.endpoints[5].heard)), (1, b"x"))
+        fresh = V1Side(opens=False)
+        fresh.receive(payload(9, b"first"), payload(5), payload(9, b"more"))
+        self.assertEqual(list(fresh.endpoints), [9, 5])
+        self.assertEqual(fresh.endpoints[9].heard, b"firstmore")
 
     def test_largest(self) -> None:
         """The original fills frames to the last byte that their size can tell."""
