@@ -2,6 +2,8 @@
 # make test   the whole test suite
 # make leak   ten thousand agents and a hundred thousand visitors come and go: what is left?
 # make chaos  the fault matrix, about ten minutes; writes its table into docs/reliability.md
+# make soak   half an hour of random faults and checksummed traffic; writes docs/img/soak.svg and a summary
+# make fuzz   ten million inputs for whatever reads what strangers send (Linux); writes its table
 #
 # Works with GNU make 3.81 (macOS) and later. Everything lives in $(VENV);
 # it is installed again only when the package's description changes.
@@ -10,7 +12,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TESTS ?= tests
 
-.PHONY: demo test leak chaos bench bench-compare machines clean
+.PHONY: demo test leak chaos soak fuzz bench bench-compare machines clean
 
 demo: $(VENV)/.for-use
 	$(VENV)/bin/diglett demo
@@ -23,6 +25,13 @@ leak: $(VENV)/.for-tests
 
 chaos: $(VENV)/.for-tests
 	$(VENV)/bin/python -m tests.chaos --write docs/reliability.md $(CHAOS_FLAGS)
+
+soak: $(VENV)/.for-tests
+	$(VENV)/bin/python -m tests.soak --json soak.json --write docs $(SOAK_FLAGS)
+
+fuzz: $(VENV)/.for-tests
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fuzz]'
+	$(VENV)/bin/python -m tests.fuzz --write docs/reliability.md $(FUZZ_FLAGS)
 
 bench: $(VENV)/.for-tests
 	$(VENV)/bin/python -m benchmarks $(BENCH_FLAGS)
