@@ -53,7 +53,7 @@ class HttpFront:
             self._timer = self._clock.callLater(SWEEP, self._sweep)
         visitor = HttpVisitor(self, channel, secure, serverName)
         self._visitors[visitor] = channel.peer
-        visitor.start()
+        channel.resumeReading()
 
     @property
     def visitors(self) -> int:

@@ -72,10 +72,6 @@ class HttpVisitor:
         self._closing = False
         channel.owner = self
 
-    def start(self) -> None:
-        """Begin to read."""
-        self._channel.resumeReading()
-
     # ---- the visitor's connection --------------------------------------------------------------------------------
 
     def readable(self) -> None:
@@ -129,7 +125,8 @@ class HttpVisitor:
             self._channel.pauseReading()
             self._wait()
 
-    def _unpause(self) -> None:
+    def upstreamReady(self) -> None:
+        """The upstream takes more again."""
         if self._paused and not self._closing:
             self._paused = False
             self._wait()
@@ -251,7 +248,7 @@ class HttpVisitor:
             return
         self._idleSince = self.front.now
         self._wait()
-        self._unpause()
+        self.upstreamReady()
         self._advance()
 
     def _advance(self) -> None:
@@ -316,10 +313,6 @@ class HttpVisitor:
         self._handle(self._reader.becomeRaw())
         if self._ended and self._upstream is not None:
             self._upstream.finish()
-
-    def upstreamReady(self) -> None:
-        """The upstream takes more again."""
-        self._unpause()
 
     def upstreamEnded(self, both: bool) -> None:
         """The agent's side has finished its half, or `both` halves are over."""
