@@ -15,6 +15,8 @@ from diglett.wire.stream import Endpoint, Stream
 
 FIRST = 2_048
 """Bytes of a visitor among which the marker must be."""
+MARKER_MIN = 16
+"""Bytes, random ones, that nobody says by chance."""
 EXPECTED_MAX = 16
 """Visitors that may be waited for at the same time."""
 
@@ -43,7 +45,10 @@ class Lookout:
         return bool(self._expected)
 
     def expect(self, marker: bytes, answer: bytes, seconds: float) -> Deferred[bool]:
-        """Whether a visitor says `marker` within this time. Raises ValueError: there are too many already."""
+        """Whether a visitor says `marker` within this time. Raises ValueError: others might say it, or too many are
+        expected already."""
+        if len(marker) < MARKER_MIN:
+            raise ValueError("the marker is too short")
         if len(self._expected) >= EXPECTED_MAX:
             raise ValueError("too many visitors are expected already")
         expected = Expected(marker, answer, Deferred(lambda _: self._forget(expected)))

@@ -88,7 +88,8 @@ class LookoutTests(HouseTestCase):
         self.successResultOf(self.seen)
 
     def test_bounded(self) -> None:
-        """Only so many are expected at the same time."""
+        """Only so many are expected at the same time, and only for what nobody else says."""
+        self.assertRaises(ValueError, self.lookout.expect, b"", b"", 10)
         for _ in range(15):
             self.lookout.expect(MARKER, b"", 10)
         self.assertRaises(ValueError, self.lookout.expect, MARKER, b"", 10)

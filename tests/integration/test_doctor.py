@@ -117,6 +117,15 @@ class WellTests(DoctorTestCase):
         self.assertEqual(status, 0, said)
         self.assertEqual(said.count("leads to this agent"), 2)
 
+    def test_v1(self) -> None:
+        """Version 1 has no trust and tells no URLs: that is said, and everything else is tried."""
+        self.house = self.gateway("--allow-v1", state="original")
+        status, said = self.check("--protocol", "v1", "-n", "example", self.site, state="original")
+        self.assertEqual(status, 0, said)
+        self.assertIn("ok       token", said)
+        self.assertIn("what could be tried is well, and tls, public could not", said)
+        self.house.program.waitFor("withdrawn example.localhost")
+
     def test_folder(self) -> None:
         """A folder is a backend like others."""
         (self.folder / "public").mkdir()

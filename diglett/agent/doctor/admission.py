@@ -147,7 +147,7 @@ async def enter(
 
 def _welcome(findings: Findings, about: str, speaks: str, outcome: Outcome | None) -> None:
     software = outcome.hello.software if outcome is not None else ""
-    findings.ok("protocol", about, f"speaks {speaks}{f'; it is {software}' if software else ''}")
+    findings.ok("protocol", about, f"speaks {speaks}{f'; it is {software}' if software not in ('', speaks) else ''}")
     findings.ok("token", about, "accepted")
 
 

@@ -94,13 +94,14 @@ class Visitors:
         if isLoopback(host) and not isLoopback(self.config.gateway.host):
             self.findings.skipped("public", url, "is on the gateway's own machine, behind whatever publishes it there")
             return
-        marker = secrets.token_hex(16).encode()
-        channel = await self._connect(host, port)
         if published.held is not None:
-            channel.close()
+            (await self._connect(host, port)).close()
             self.findings.ok("public", url, "takes connections")
             return
+        marker = secrets.token_hex(16).encode()
+        # Expected before it connects: its stream may begin before it has said anything.
         sighting = await self.expect(published, marker, b"", PATIENCE)
+        channel = await self._connect(host, port, sighting)
         channel.owner = _Deaf()
         channel.write((marker + b"\n",), len(marker) + 1)
         self._tellSeen(url, await sighting.seen())
@@ -108,13 +109,13 @@ class Visitors:
 
     async def _tls(self, published: Published, url: str, host: str, port: int) -> None:
         trust = VisitorTrust(host)
-        channel = await self._connect(host, port)
         connection = trust.connection()
         try:
             connection.do_handshake()
         except Exception:  # it wants to read, and has said hello
             pass
         sighting = await self.expect(published, connection.client_random() or b"", b"", PATIENCE)
+        channel = await self._connect(host, port, sighting)
         shaking = secure(self.plane, channel, trust, connection)
         shaking.addCallbacks(lambda tls: tls.abort(), lambda failure: None)  # it was about the hello alone
         self._tellSeen(url, await sighting.seen())
@@ -137,10 +138,13 @@ class Visitors:
             said = secrets.token_hex(16)
             path = PATH + secrets.token_hex(16)
             since = clock.seconds()
-            channel, distrust = await self._front(host, port, https)
             sighting = await self.expect(published, f" {path} ".encode(), _answer(said), PATIENCE)
             try:
+                channel, distrust = await self._front(host, port, https)
                 answer = await Asking(clock, channel, shown, path, PATIENCE).done
+            except Unreachable:
+                sighting.cancel()
+                raise
             except NoHttp as error:
                 sighting.cancel()
                 raise Unreachable(
@@ -176,7 +180,16 @@ class Visitors:
                 "public-not-trusted",
             ) from None
 
-    async def _connect(self, host: str, port: int) -> Channel:
+    async def _connect(self, host: str, port: int, sighting: Sighting | None = None) -> Channel:
+        """A connection, by the visitor who is waited for."""
+        try:
+            return await self._dial(host, port)
+        except Unreachable:
+            if sighting is not None:
+                sighting.cancel()
+            raise
+
+    async def _dial(self, host: str, port: int) -> Channel:
         try:
             await self.resolve(host, port).addTimeout(PATIENCE, self.plane.clock)
         except Exception as error:

@@ -27,6 +27,9 @@ def verdict(findings: Sequence[Finding]) -> str:
         first = failed[0]
         more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
         return f"not well: the first that failed is {first.step} ({first.about}){more}"
+    skipped = [finding for finding in findings if finding.outcome == "skipped"]
+    if skipped:
+        return f"what could be tried is well, and {', '.join(dict.fromkeys(each.step for each in skipped))} could not"
     if warnings:
         return f"it works, with {warnings} warning{'s' if warnings > 1 else ''}"
     return "all is well"
