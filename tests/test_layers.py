@@ -35,6 +35,9 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
     ),
 }  # fmt: skip
 
+FRONT = ("diglett", "diglett.api")
+"""The one import upwards: `import diglett` is all that programs need; what it offers is loaded once it is used."""
+
 PURE = {"wire", "http", "peek"}
 """Where there is no clock, no socket and no reactor: bytes in, events out."""
 
@@ -63,7 +66,8 @@ def upwards(sources: Mapping[str, Source]) -> Iterator[str]:
                 yield f"{source.name}:{found.line} has a relative import"
             for target in targets(found, sources):
                 below = layerOf(target.partition(".")[2].partition(".")[0])
-                if below != layer and below not in LAYERS[layer][1]:
+                front = not found.early and (source.name, target) == FRONT
+                if below != layer and below not in LAYERS[layer][1] and not front:
                     yield f"{source.name}:{found.line} ({layer}) imports {target} ({below})"
 
 
@@ -207,6 +211,13 @@ class CheckTests(SynchronousTestCase):
             self.assertEqual(list(upwards(house)), [], text)
         self.assertEqual(len(list(upwards(self.sources(http="", wire_w="import diglett.http")))), 1)
         self.assertEqual(len(list(upwards(self.sources(wire_w="from . import x")))), 1)
+
+    def test_front(self) -> None:
+        """The package itself may offer what programs use, but not load it at once, and nothing else."""
+        late, early = "def f():\n    from diglett import api", "from diglett import api"
+        for text, count in ((late, 0), (early, 1), ("def f():\n    import diglett.agent", 1)):
+            house = {**self.sources(api="", agent=""), "diglett": makeSource("diglett", text)}
+            self.assertEqual(len(list(upwards(house))), count, text)
 
     def test_homeless(self) -> None:
         """A new package must be given its layer."""

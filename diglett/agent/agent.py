@@ -26,7 +26,7 @@ class Agent:
     def __init__(self, reactor: Any, config: AgentConfig, *reporters: Any) -> None:
         """Nothing happens until `start`. Raises UsageError."""
         self.board = Board()
-        self.service = makeAgent(reactor, config, Reporters(*reporters, self.board))
+        self.service = makeAgent(reactor, config, Reporters(self.board, *reporters))
         self._answers = Answers(self.board, self.service, str(config.gateway))
         self._door = Door(reactor, stateFolder(config.state), self._answers)
         self.done: Deferred[DiglettError | None] = self.service.done.addCallback(self._over)

@@ -1,4 +1,4 @@
-"""What an agent is put together from, as its configuration says: the same for `diglett`, `diglett doctor` and programs."""
+"""What an agent is put together from, as its configuration says: the same for the commands and for programs."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 from attrs import field, frozen
 
 from diglett.config.address import Address, parseAddress
-from diglett.config.token import TokenSource, tokenSource
+from diglett.config.token import COMMAND_LINE, TokenSource, tokenSource
 from diglett.config.toml import Kind, checkTable, readToml
 from diglett.config.tunnel import EXAMPLE, KEYS, TunnelConfig, checkTunnels, makeTunnel
 from diglett.config.v1 import V1_WARNING, checkV1
@@ -71,6 +71,8 @@ def agentConfig(
     given: Mapping[str, Any],
     tunnels: Sequence[Mapping[str, Any]] = (),
     environ: Mapping[str, str] | None = None,
+    told: str = COMMAND_LINE,
+    local: str | None = None,
 ) -> AgentConfig:
     """
     Put together what the command line (`given`, under the names of the long
@@ -78,13 +80,15 @@ def agentConfig(
     the first that says something about a setting wins. Tunnels on the command
     line take the place of all those in the file.
 
-    Raises UsageError, saying what is wrong or missing.
+    `told` is who else than the command line gave these words, and `local` the
+    gateway when nobody names one. Raises UsageError, saying what is wrong or
+    missing.
     """
     environ = os.environ if environ is None else environ
     given = {key: value for key, value in given.items() if value is not None}
     settings = readToml(given["config"], SETTINGS) if "config" in given else {}
-    token, warnings = tokenSource(given, environ, settings)
-    gateway = given.get("gateway") or environ.get("DIGLETT_GATEWAY") or settings.get("gateway")
+    token, warnings = tokenSource(given, environ, settings, told)
+    gateway = given.get("gateway") or environ.get("DIGLETT_GATEWAY") or settings.get("gateway") or local
     merged = {**settings, **given}
     if merged.get("private-key") and not merged.get("certificate"):
         raise UsageError("private-key goes with certificate: which one is it for?")

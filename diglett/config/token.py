@@ -14,6 +14,9 @@ from diglett.errors import UsageError
 MAX_TOKEN = 4096
 """Bytes in a token; a signed one (JWT) with many claims has a few hundred."""
 
+COMMAND_LINE = "command line"
+"""Who told what was not in the environment or in a file, unless a program did."""
+
 
 @frozen
 class TokenSource:
@@ -37,16 +40,22 @@ class TokenSource:
 
 
 def tokenSource(
-    given: Mapping[str, Any], environ: Mapping[str, str], settings: Mapping[str, Any]
+    given: Mapping[str, Any],
+    environ: Mapping[str, str],
+    settings: Mapping[str, Any],
+    told: str = COMMAND_LINE,
 ) -> tuple[TokenSource, list[str]]:
     """
-    Find the token: command line, else `DIGLETT_TOKEN`, else configuration file.
+    Find the token: command line (or who else `told` it), else `DIGLETT_TOKEN`,
+    else configuration file.
 
     Gives the source and the warnings it deserves. Raises UsageError.
     """
-    for where, found in (("command line", given), ("configuration file", settings)):
+    for where, found in ((told, given), ("configuration file", settings)):
         if found.get("token") is not None and found.get("token-file") is not None:
             raise UsageError(f"the {where} has both a token and a token-file: leave one out")
+    if given.get("token") is not None and told != COMMAND_LINE:
+        return TokenSource(f"the {told}", _check(given["token"], "the token")), []
     if given.get("token") is not None:
         return TokenSource("the command line", _check(given["token"], "--token")), [
             "everybody on this machine can see a token on the command line (ps shows it): "
