@@ -144,7 +144,7 @@ def _starter(house: House, part: str) -> End:
 # ---- the rows --------------------------------------------------------------------------------------------------------
 
 _NONE: frozenset[str] = frozenset()
-_GONE = frozenset({"refused", "reset", "cut", "404", "503"})
+_GONE = frozenset({"refused", "unkept", "reset", "cut", "404", "503"})
 """The gateway is not there; then it is, and does not know its agents yet."""
 _AWAY = frozenset({"reset", "cut", "503", "504"})
 """The agent is not there."""
@@ -153,7 +153,7 @@ FAULTS = (
     Fault("gateway killed", partial(_killed, "gateway"), _GONE, 3.0, agent=ATONCE, gateway=UNASKED),
     Fault("gateway stopped", partial(_stopped, "gateway"), _GONE | _AWAY, 6.0, agent=SILENCE, gateway=UNASKED),
     Fault("gateway restarted", _restarted, _GONE, 3.0, agent=ATONCE, gateway=UNASKED),
-    Fault("agent killed", partial(_killed, "agent"), _AWAY, 3.0, agent=UNASKED, gateway=ATONCE),
+    Fault("agent killed", partial(_killed, "agent"), _AWAY, 5.0, agent=UNASKED, gateway=ATONCE),
     Fault("agent stopped", partial(_stopped, "agent"), _AWAY, 3.0, agent=UNASKED, gateway=SILENCE),
     Fault("backend killed", partial(_killed, "backend"), frozenset({"502", "reset", "cut"}), 1.5),
     Fault("backend stalled", partial(_stopped, "backend"), _NONE, 1.5, lasts=8.0),

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from tests.chaos.result import Result
 
-_ORDER = ("200", "502", "503", "504", "404", "refused", "reset", "cut", "hung")
+_ORDER = ("200", "502", "503", "504", "404", "refused", "unkept", "reset", "cut", "hung")
 
 
 @frozen

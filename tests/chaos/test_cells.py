@@ -40,7 +40,7 @@ class CellTests(SynchronousTestCase):
 
     def test_gatewayKilled(self) -> None:
         """Everybody's socket ends, the agent is back when the gateway is, and everybody is served again."""
-        self.assertEqual(self.cell("gateway killed", "WebSockets").seen["cut"], 50)
+        self.assertGreaterEqual(self.cell("gateway killed", "WebSockets").seen["cut"], 50)
 
     def test_gatewayRestarted(self) -> None:
         """Asked to stop, the gateway finishes all downloads that have begun."""

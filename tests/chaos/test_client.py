@@ -18,8 +18,11 @@ from tests.chaos.programs.visitors import Visitors
 class VisitorTests(SynchronousTestCase):
     """One visitor, and a server that answers in a way of its own."""
 
-    def noted(self, kind: str, *pieces: bytes) -> tuple[str, str]:
-        """Let a visitor ask a server that answers with these bytes and ends; how it ended, and what was wrong."""
+    def noted(self, kind: str, *pieces: bytes, times: int = 1) -> tuple[str, str]:
+        """Let a visitor ask a server that answers with these bytes and ends; how it ended, and what was wrong.
+
+        `times`: it asks so often on its connection, and the last one counts.
+        """
         notes = io.StringIO()
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -34,12 +37,13 @@ class VisitorTests(SynchronousTestCase):
             port = server.sockets[0].getsockname()[1]
             asking: Any = Visitors("idle", port, "example.localhost", None, 100_000, notes)
             client = Client(port, "example.localhost", None)
-            await asking._try(kind, lambda: getattr(asking, f"_{kind}")(client))
+            for _ in range(times):
+                await asking._try(kind, lambda: getattr(asking, f"_{kind}")(client))
             client.close()
             server.close()
 
         asyncio.run(ask())
-        _, began, ended, result, flaw = json.loads(notes.getvalue())
+        _, began, ended, result, flaw = json.loads(notes.getvalue().splitlines()[-1])
         self.assertLessEqual(began, ended)
         return result, flaw
 
@@ -61,6 +65,11 @@ class VisitorTests(SynchronousTestCase):
         body = b"".join(blocks(100_000, 1))
         self.assertEqual(self.noted("download", self.ok(body[:-1], len(body))), ("cut", ""))
         self.assertEqual(self.noted("download"), ("cut", ""))
+
+    def test_unkept(self) -> None:
+        """A kept connection that ends before anything came of the next answer is not an answer that was cut."""
+        first = self.ok(b"1-" + b"x" * 100)
+        self.assertEqual(self.noted("echo", first, times=2), ("unkept", ""))
 
     def test_upload(self) -> None:
         """An upload is good when the backend has counted all of its bytes."""

@@ -14,7 +14,7 @@ from tests.chaos.programs.noise import BLOCK
 
 
 class NotKept(Exception):
-    """The server ended a kept connection between two requests, as it may: ask again."""
+    """The server ended a kept connection and has not begun to answer: clients ask again by themselves."""
 
 
 class Client:
@@ -25,10 +25,13 @@ class Client:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._answered = 0
+        self._silent = True
+        """Nothing has come of the answer yet."""
 
     async def request(self, method: str, target: str, body: Iterable[bytes] = (), size: int = 0) -> tuple[int, bytes]:
         """Ask; the status, and the answer: of a download the SHA-256 of it. Raises what `wordFor` knows."""
         reader, writer = await self._connected()
+        self._silent = True
         head = f"{method} {target} HTTP/1.1\r\nHost: {self._place[1]}\r\n"
         if method == "PUT":
             head += f"Content-Length: {size}\r\n"
@@ -36,8 +39,8 @@ class Client:
         sending = asyncio.create_task(self._send(writer, body))
         try:
             status, answer, keep = await self._answer(reader, target.startswith("/down"))
-        except asyncio.IncompleteReadError as error:
-            if self._answered and not error.partial and error.expected is None:
+        except (asyncio.IncompleteReadError, OSError) as error:
+            if self._answered and self._silent and not getattr(error, "partial", b""):
                 raise NotKept() from None
             raise
         finally:
@@ -71,6 +74,7 @@ class Client:
 
     async def _answer(self, reader: asyncio.StreamReader, hashed: bool) -> tuple[int, bytes, bool]:
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        self._silent = False
         status = int(head.split(b" ")[1])
         fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
         left = int(fields[b"content-length"])
@@ -91,7 +95,9 @@ class Client:
 
 
 def wordFor(error: BaseException) -> str:
-    """What a visitor saw: `refused`, `reset`, `cut` (an end before the end), `hung`, or a status."""
+    """What a visitor saw: `refused`, `reset`, `cut` (an end before the end), `unkept`, `hung`, or a status."""
+    if isinstance(error, NotKept):
+        return "unkept"
     if isinstance(error, InvalidStatus):
         return str(error.response.status_code)
     if isinstance(error, asyncio.TimeoutError):

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from websockets.asyncio.client import connect
 
-from tests.chaos.programs.client import Client, NotKept, wordFor
+from tests.chaos.programs.client import Client, wordFor
 from tests.chaos.programs.noise import blocks, checksum
 
 PATIENCE = 60.0
@@ -94,7 +94,7 @@ class Visitors:
                 good = True
             else:
                 client.close()
-            await asyncio.sleep(pause if result in ("200", "not kept") else PAUSE)
+            await asyncio.sleep(pause if result in ("200", "unkept") else PAUSE)
         client.close()
 
     async def _chatting(self) -> None:
@@ -178,8 +178,6 @@ class Visitors:
         try:
             flaw = await asyncio.wait_for(work(), PATIENCE)
             result = "200"
-        except NotKept:
-            return "not kept"
         except Turned as turned:
             result = str(turned.status)
         except Exception as error:
