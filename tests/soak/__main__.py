@@ -19,6 +19,7 @@ from benchmarks.procfs import cpuSeconds
 from tests.soak.faults import STEADY, STRUCK, Faults, shortened
 from tests.soak.house import Cell
 from tests.soak.record import Record, look
+from tests.soak.telling import tell
 from tests.soak.verdict import summary, verdict
 from tests.soak.visits import VISITS, Visitor
 
@@ -138,21 +139,35 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="of all that chance decides")
     parser.add_argument("--cpu", type=float, default=0.35, help="share of a core that all of it may use (0.35)")
     parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument("--write", type=Path, metavar="FOLDER", help="put picture and summary into these documents")
+    parser.add_argument("--read", type=Path, metavar="FILE", help="no run: take the figures of an earlier one")
     options = parser.parse_args(words)
     if sys.platform != "linux":
         print("the soak reads Linux' /proc", file=sys.stderr)
         return 2
-    print(f"soak: {options.minutes:g} minutes, seed {options.seed}", flush=True)
+    record = Record.read(options.read) if options.read else run(options.minutes, options.seed, options.cpu)
+    if options.json:
+        record.save(options.json)
+    if options.write:
+        tell(record, options.write)
+    return judge(record)
+
+
+def run(minutes: float, seed: int, cpu: float) -> Record:
+    """One run; its folder is removed."""
+    print(f"soak: {minutes:g} minutes, seed {seed}", flush=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="dt-"))
     try:
-        soak = Soak(options.minutes, options.seed, options.cpu, folder)
+        soak = Soak(minutes, seed, cpu, folder)
         soak.run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    record = soak.record
-    if options.json:
-        record.save(options.json)
+    return soak.record
+
+
+def judge(record: Record) -> int:
+    """Print what came of it; the exit status."""
     figures = summary(record)
     print(f"{figures['finished']} visits finished ({record.bytes / 1e6:.0f} MB), {figures['broken']} broken, "
           f"{figures['left']} left, {len(record.corrupted)} corrupted; {len(record.strikes)} faults; "

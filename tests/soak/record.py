@@ -106,6 +106,16 @@ class Record:
         """Measure everything now."""
         self.samples.append({"at": round(self.now(), 1), **{cell.name: look(cell) for cell in cells}})
 
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """What `save` wrote."""
+        values = json.loads(path.read_text())
+        values["strikes"] = [Strike(**{**each, "hit": tuple(each["hit"])}) for each in values["strikes"]]
+        values["broken"] = {kind: Counter(reasons) for kind, reasons in values["broken"].items()}
+        for key in ("finished", "left"):
+            values[key] = Counter(values[key])
+        return cls(**values)
+
     def save(self, path: Path) -> None:
         """Write it as JSON, a line for each sample."""
         values = asdict(self, filter=lambda attribute, _: not attribute.name.startswith("_"))
