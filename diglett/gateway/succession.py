@@ -56,20 +56,21 @@ class Succession:
     def turn(self, waiting: Callable[[], None]) -> Deferred[Names]:
         """Fires when it is our turn to serve, with the names that a predecessor had who has just stopped.
 
-        `waiting` is called when another one serves now. May be cancelled.
+        `waiting` is called when another one serves, and does not stop at once. May be cancelled.
         """
         if self._taken():
             return succeed(self._word())
-        waiting()
         turn: Deferred[Names] = Deferred(lambda _: self._timer.cancel())
 
-        def look() -> None:
+        def look(first: bool) -> None:
             if self._taken():
                 turn.callback(self._word())
-            else:
-                self._timer = self._clock.callLater(POLL, look)
+                return
+            if first:
+                waiting()
+            self._timer = self._clock.callLater(POLL, look, False)
 
-        self._timer = self._clock.callLater(POLL, look)
+        self._timer = self._clock.callLater(POLL, look, True)
         return turn
 
     def leave(self, names: Names) -> None:
