@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from math import ceil, floor, log10
 
-from attrs import field, frozen
+from attrs import frozen
 
 WIDTH, LEFT, RIGHT, HEIGHT, GAP, TOP = 960, 70, 210, 150, 62, 72
 STYLE = """
@@ -34,7 +34,7 @@ class Panel:
     """Lines that share their axes, which begin at zero."""
 
     title: str
-    lines: Sequence[Line] = field(converter=tuple)
+    lines: Sequence[Line]
 
 
 def draw(title: str, panels: Sequence[Panel], seconds: float) -> str:

@@ -107,7 +107,7 @@ def _memory(record: Record) -> list[str]:
 def _visits(record: Record) -> list[str]:
     rows = ["| visits | finished | broken, and how the visitor was told |", "|---|---|---|"]
     for kind in sorted({*record.finished, *record.left, *record.broken}):
-        reasons = record.broken.get(kind, {})
+        reasons: dict[str, int] = record.broken.get(kind) or {}
         told = ", ".join(f"{reason} {number}" for reason, number in sorted(reasons.items(), key=lambda each: -each[1]))
         rows.append(f"| {kind} | {record.finished[kind] or record.left[kind]:,} | {told or 'none'} |")
     return rows
