@@ -9,7 +9,7 @@ import sys
 from hashlib import sha1
 from pathlib import Path
 
-import atheris
+import atheris  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
 LONGEST = 4_096
 """Bytes of an input."""
