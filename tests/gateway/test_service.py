@@ -294,6 +294,26 @@ class StoppingTests(ServiceTestCase):
         self.assertTrue(second.closed)
         self.successResultOf(stopped)
 
+    def test_askingAgainJustBefore(self) -> None:
+        """The front's own time is a second coarse, but nobody who was served a moment ago is taken for idle by that."""
+        self.started()
+        backends = Backends(self.plane, 9_000)
+        self.agent()
+        visitor, idle = self.visit(), self.visit()
+        backends.say(1, OK)
+        self.plane.advance(5.97, 0.01)
+        backends.say(0, OK)
+        self.plane.advance(0.06, 0.01)
+        stopped = self.gateway.stopService()
+        self.plane.advance(0.1, 0.01)
+        self.assertEqual((visitor.closed, idle.closed), (False, True))
+        visitor.send(GET)
+        self.plane.pump()
+        backends.say(0, OK)
+        self.assertTrue(bytes(visitor.received).endswith(b"\r\nConnection: close\r\n\r\nok"), visitor.received)
+        self.plane.advance(0.1, 0.01)
+        self.successResultOf(stopped)
+
     def test_limit(self) -> None:
         """It does not wait for ever."""
         self.started()

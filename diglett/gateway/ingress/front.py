@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from typing import Any
 
 from diglett.errors import Refused
@@ -27,6 +28,8 @@ class HttpFront:
     ) -> None:
         self.now = clock.seconds()
         self.draining = False
+        self._drains = 0.0
+        """Since when."""
         self._clock = clock
         self._registry = registry
         self._domain = domain
@@ -78,9 +81,14 @@ class HttpFront:
         Except, for now, those who had their last answer, or came, less than `patience` seconds ago: a request may be on
         its way. How many these are.
         """
-        self.draining = True
-        self.now = self._clock.seconds()
-        return sum([visitor.drain(patience) for visitor in list(self._visitors)])
+        now = self.now = self._clock.seconds()
+        if not self.draining:
+            self.draining = True
+            self._drains = now
+        # What was noted before this began was that coarse; who is idle since then has been for long enough afterwards.
+        slack = 0.0 if now - self._drains >= patience else 2 * SWEEP
+        idleSince = now - patience - slack if patience else inf
+        return sum([visitor.drain(idleSince) for visitor in list(self._visitors)])
 
     def close(self) -> None:
         """The gateway stops: only whoever is being served stays."""

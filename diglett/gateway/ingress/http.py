@@ -164,10 +164,10 @@ class HttpVisitor:
         else:
             self._refuse(BadRequest(408, "the request did not come in time"))
 
-    def drain(self, patience: float) -> bool:
-        """The gateway stops: leave between requests. True: not yet, one may be on its way for `patience` seconds."""
+    def drain(self, idleSince: float) -> bool:
+        """The gateway stops: leave, if idle since then or longer. True: not yet, a request may be on its way."""
         waits = self._exchange is None
-        if waits and (not patience or not self._reader.pending and self.front.now - self._idleSince >= patience):
+        if waits and (idleSince == inf or not self._reader.pending and self._idleSince <= idleSince):
             self._leave()
         return waits and not self._closing
 
