@@ -97,6 +97,7 @@ class AgentService(Service):
         self._stopped = False
         self._error: DiglettError | None = None
         self._cancelDrain: Callable[[], None] | None = None
+        self._drainLimit = DRAIN_LIMIT
         self.lookout = Lookout(plane.clock)
         self.registered: Sequence[Registered] = ()
         """What the gateway said of our names when it was last reached, in the order of `tunnels`."""
@@ -145,9 +146,10 @@ class AgentService(Service):
         super().startService()
         self._machine.start()
 
-    def stopService(self) -> Deferred[DiglettError | None]:
-        """Withdraw, let running streams finish for a while, and end."""
+    def stopService(self, limit: float = DRAIN_LIMIT) -> Deferred[DiglettError | None]:
+        """Withdraw, let running streams finish for so many seconds at most, and end."""
         super().stopService()
+        self._drainLimit = limit
         self._machine.stop()
         finished: Deferred[DiglettError | None] = Deferred()
         if self.done.called:
@@ -245,7 +247,7 @@ class AgentService(Service):
 
     def _limitDrain(self) -> None:
         if self._cancelDrain is None:
-            self._cancelDrain = timer(self._plane.clock, DRAIN_LIMIT, self.abandon)
+            self._cancelDrain = timer(self._plane.clock, self._drainLimit, self.abandon)
 
     def _end(self) -> None:
         """Once no link is left."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, fail, succeed
 
 from diglett.agent.agent import Agent
+from diglett.agent.service import DRAIN_LIMIT
 from diglett.api.log import LogReporter, log
 from diglett.api.options import Options, Place, makeConfig
 from diglett.config.agent import AgentConfig
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0
 """Seconds until the gateway must have confirmed the tunnel."""
-DRAIN = 10.0
+DRAIN = DRAIN_LIMIT
 """Seconds that visitors' running connections have to finish when a tunnel is closed."""
 GRACE = 1.0
 """Seconds more until `close` is over, whatever hangs."""
@@ -137,7 +138,7 @@ class DeferredTunnel:
                     call.cancel()
 
         finished.addCallback(cancel)
-        self._agent.service.stopService()
+        self._agent.service.stopService(timeout)
         return finished
 
     def _reactorStops(self) -> Deferred[None]:
