@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 import sys
 
-from tests.integration.components import freePort
+from twisted.trial.unittest import SkipTest
+
+from tests.documents import example
+from tests.integration.components import REQUIRED, find, freePort
 from tests.integration.harness import Program
 from tests.integration.services import PROGRAMS
 from tests.integration.tunnel import Gateway, TunnelTestCase
@@ -77,6 +81,13 @@ print(tunnel.url, [thread.name for thread in threading.enumerate()], flush=True)
 input()
 reactor.callFromThread(reactor.stop)
 print("over", tunnel.wait(20), flush=True)
+running = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+for thread in running:
+    thread.join(20)
+try:
+    diglett.expose({port}, name="example")
+except RuntimeError as error:
+    print(error, flush=True)
 """
 
 LEAVES_ALONE = """
@@ -143,6 +154,41 @@ try:
     diglett.expose({port}, {options})
 except (Refused, TimeoutError) as error:
     print(type(error).__name__, getattr(error, "code", ""), error, flush=True)
+"""
+
+
+SHOP = """
+import subprocess
+
+def order(what, webhook):
+    options = ["-sSf", "--noproxy", "*", "--cacert", "{ca}", "-d", what + " is paid"]
+    subprocess.run(["{curl}", *options, webhook], check=True)
+"""
+
+THREADS = """
+import diglett, threading
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(4) as threads:
+    tunnels = list(threads.map(lambda number: diglett.expose({port}, name=f"name{{number}}"), range(4)))
+    print(all(tunnel.connected for tunnel in tunnels), flush=True)
+    print([thread.name for thread in threading.enumerate()].count("diglett"), flush=True)
+    list(threads.map(lambda tunnel: tunnel.close(), tunnels))
+    print(any(tunnel.connected for tunnel in tunnels), flush=True)
+"""
+
+FORK = """
+import diglett, os, sys
+tunnel = diglett.expose({port}, name="example")
+if os.fork() == 0:
+    tunnel.close()
+    try:
+        diglett.expose({port}, name="other")
+    except RuntimeError as error:
+        print(error, flush=True)
+    sys.exit()
+os.wait()
+print(tunnel.url, tunnel.connected, flush=True)
+input()
 """
 
 
@@ -230,6 +276,7 @@ class ProgramTests(ApiTestCase):
         self.assertEqual(self.visit()[0], 200)
         program.tell("")
         program.waitFor("^over True")
+        program.waitFor("^the reactor cannot be run")
         self.end(program)
         self.gone()
 
@@ -261,6 +308,22 @@ class ProgramTests(ApiTestCase):
         self.end(program)
         self.gone("three")
 
+    def test_threads(self) -> None:
+        """Threads that all begin at once share one reactor."""
+        program = self.program(THREADS)
+        program.waitFor(r"^True\n1\nFalse$")
+        self.end(program)
+
+    def test_fork(self) -> None:
+        """A forked process can end without harm to the tunnel, and cannot have one of its own."""
+        program = self.program(FORK)
+        program.waitFor("^this process was forked")
+        program.waitFor("^https://.* True")
+        self.assertEqual(self.visit()[0], 200)
+        program.tell("")
+        self.end(program)
+        self.gone()
+
     def test_refused(self) -> None:
         """A wrong token, and a gateway that cannot be verified, are errors that say so."""
         program = self.program(FAILS, options="token='dig_wrong'")
@@ -281,6 +344,80 @@ class ProgramTests(ApiTestCase):
         program.tell("")
         self.end(program)
         self.assertEqual(list((self.folder / "state" / "agents").iterdir()), [])
+
+
+class DocumentTests(ApiTestCase):
+    """The examples of `docs/python.md`, but for the ports of their backends."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.house = self.gateway()
+
+    def example(self, name: str, port: str = "", needs: str = "") -> Program:
+        """Run it, with a free port instead of its own."""
+        if needs and importlib.util.find_spec(needs) is None:
+            if REQUIRED:
+                self.fail(f"{needs} is not installed")
+            raise SkipTest(f"{needs} is not installed")
+        text = example("python.md", name)
+        if port:
+            self.assertIn(port, text)
+            text = text.replace(port, str(freePort() if needs else self.port))
+        program = self.program(text)
+        self.assertEqual(program.waitFor("^https://.*$")[0] + "/", self.house.url("example"))
+        return program
+
+    def served(self, expected: bytes) -> None:
+        """The site answers as soon as it serves."""
+        self.until("the site serves", lambda: self.visit() == (200, expected))
+
+    def test_two(self) -> None:
+        """The two lines."""
+        program = self.example("two.py", "9000")
+        self.served(b"hello from the site\n")
+        program.tell("")
+        self.end(program)
+        self.gone()
+
+    def test_flask(self) -> None:
+        """Flask, ended by Ctrl-C."""
+        program = self.example("flaskapp.py", "5000", "flask")
+        self.served(b"hello from Flask\n")
+        program.send(signal.SIGINT)
+        self.assertEqual(program.ended(5), 0)
+        self.gone()
+
+    def test_fastapi(self) -> None:
+        """FastAPI, ended by Ctrl-C."""
+        program = self.example("fastapiapp.py", "8000", "fastapi")
+        self.served(b'{"hello":"from FastAPI"}')
+        program.send(signal.SIGINT)
+        program.ended(5)
+        self.assertIn("Application shutdown complete", program.err)
+        self.gone()
+
+    def test_twisted(self) -> None:
+        """Twisted, ended by Ctrl-C."""
+        (self.folder / "index.html").write_text("hello from Twisted")
+        program = self.example("twistedapp.py")
+        self.served(b"hello from Twisted")
+        program.send(signal.SIGINT)
+        self.end(program)
+        self.gone()
+
+    def test_pytest(self) -> None:
+        """The fixture and its test, with a shop that posts by curl."""
+        if importlib.util.find_spec("pytest") is None and not REQUIRED:
+            raise SkipTest("pytest is not installed")
+        for name in ("conftest.py", "test_shop.py"):
+            (self.folder / name).write_text(example("python.md", name))
+        (self.folder / "shop.py").write_text(SHOP.format(curl=find("curl"), ca=self.house.ca))
+        environment = {"DIGLETT_GATEWAY": self.house.address, "DIGLETT_STATE": str(self.folder / "state")}
+        tests = self.started((sys.executable, "-m", "pytest", "-q", "test_shop.py"), environment)
+        self.addCleanup(tests.kill)
+        self.assertEqual(tests.ended(), 0)
+        self.assertIn("1 passed", tests.out)
+        self.house.program.waitFor("withdrawn .*localhost")
 
 
 class EndTests(ApiTestCase):
