@@ -23,6 +23,8 @@ SEEDS = [
     b"POST /a HTTP/1.1\r\n" + _HOST + b"Transfer-Encoding: chunked\r\nTE: trailers\r\n\r\n"
     b'5;a="b"\r\nhello\r\n0\r\nX-Sum: 1\r\nHost: b\r\n\r\nOPTIONS * HTTP/1.1\r\nHost: [::1]\r\n\r\n',
     b"GET /chat HTTP/1.1\r\n" + _HOST + b"Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\nraw",
+    b"GET * HTTP/1.1\r\n" + _HOST + b"X-Forwarded-For: 1.2.3.4\r\nForwarded: for=x\r\nX-Real_IP: 1\r\n\r\n",
+    b"GET https://a.example/ HTTP/1.1\r\n" + _HOST + b"X-Forwarded-Proto: ftp\r\nX-Forwarded-For: ::1\r\n\r\n",
     b"PROPFIND / HTTP/1.0\r\nConnection: keep-alive\r\nHost: a\r\nForwarded: for=x\r\n\r\n",
     b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
 ]
@@ -46,7 +48,7 @@ def check(data: bytes) -> None:
 
 
 def read(parts: list[bytes]) -> tuple[list[Any], Any]:
-    """All requests, each answered at once, and the refusal."""
+    """All requests, each answered at once, and the refusal. Who asks for another protocol gets it."""
     reader = RequestReader()
     events: list[Any] = []
     for part in parts:
@@ -54,7 +56,9 @@ def read(parts: list[bytes]) -> tuple[list[Any], Any]:
             fresh = reader.feed(part)
             events += _kept(fresh)
             while reader.complete:
-                events += _kept(reader.resume())
+                assert not reader.idle
+                upgraded = next(each for each in reversed(events) if isinstance(each, RequestHead)).upgrade
+                events += _kept(reader.becomeRaw() if upgraded else reader.resume())
         except BadRequest as error:
             return events, error.status
         assert reader.pending <= 65_536 + len(part), "too much is kept"
@@ -70,6 +74,8 @@ def forward(events: list[Any]) -> None:
     at = 0
     while at < len(events):
         head = events[at]
+        if at and isinstance(head, Body):
+            break  # it is HTTP no more
         assert isinstance(head, RequestHead), "a request begins with its head"
         body = b""
         end = None
@@ -82,7 +88,7 @@ def forward(events: list[Any]) -> None:
             at += 1
         if end is None or head.host is None:
             continue
-        sent = buildRequestHead(head, client="192.0.2.7", proto="https", trusted=bool(len(body) & 1))
+        sent = buildRequestHead(head, client="192.0.2.7", proto="https", trusted=bool(len(head.headers) & 1))
         if head.framing is CHUNKED:
             sent += b"".join(encodeChunk(body)) + encodeLastChunk(end.trailers)
         else:
