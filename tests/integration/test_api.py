@@ -177,7 +177,8 @@ with ThreadPoolExecutor(4) as threads:
 """
 
 FORK = """
-import diglett, os, sys
+import diglett, os, sys, warnings
+warnings.simplefilter("ignore")  # Python's own, of forking with threads
 tunnel = diglett.expose({port}, name="example")
 if os.fork() == 0:
     tunnel.close()
