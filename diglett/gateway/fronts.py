@@ -22,6 +22,10 @@ from diglett.wire.frames import ALPN
 _STANDARD = {"https": 443, "http": 80}
 
 
+GRACE = 10.0
+"""Seconds after the start in which agents of a predecessor come back: until then no name is said not to exist."""
+
+
 class Fronts:
     """The HTTPS and the HTTP front; the first that listens gives the URL people are told."""
 
@@ -43,7 +47,7 @@ class Fronts:
         config = self._config
         crowds = self.crowds
         front = self._front = HttpFront(
-            self._plane.clock, registry, config.domain, self._trusts, crowds.visitors
+            self._plane.clock, registry, config.domain, self._trusts, crowds.visitors, GRACE
         )
         if config.https is not None:
             tls = TlsFront(self._plane, self._contexts, front, registry, agents, crowds)

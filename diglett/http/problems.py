@@ -55,6 +55,17 @@ def agentAway(host: str, retryAfter: int = 5) -> Problem:
     )  # fmt: skip
 
 
+def starting(host: str) -> Problem:
+    """Nobody has published `host` since the gateway started, a moment ago."""
+    return Problem(
+        503, "starting", "agent",
+        "The gateway has just started",
+        f"No agent has published {host} since then. If one had before, it is on its way back.",
+        "Try again in a moment. If the name is new to you, check the spelling.",
+        retryAfter=1,
+    )  # fmt: skip
+
+
 def agentLost() -> Problem:
     """The agent's connection broke while the request was on its way."""
     return Problem(

@@ -23,6 +23,7 @@ ALL = [
     problems.noSuchName(HOST),
     problems.noSuchName(HOST, "diglett -g gateway.com -n example 9000"),
     problems.agentAway(HOST),
+    problems.starting(HOST),
     problems.agentLost(),
     problems.backendRefused(),
     problems.backendTlsFailed("the certificate is for another name"),

@@ -33,8 +33,14 @@ class PageTests(TunnelTestCase):
                 self.assertEqual(visitor.answer(method).status, status)
 
     def test_noName(self) -> None:
-        """A name that nobody has."""
-        self.check(self.gateway(), 404, "no-such-name", "name", "nobody")
+        """A name that is for bytes, not for HTTP."""
+        gateway = self.gateway()
+        self.agent(gateway, "--type", "tcp", "-n", "raw", "9").waitFor("^tcp://")
+        self.check(gateway, 404, "no-such-name", "name", "raw")
+
+    def test_starting(self) -> None:
+        """A name that nobody has, when the gateway has just started and agents may be on their way back."""
+        self.check(self.gateway(), 503, "starting", "agent", "nobody")
 
     def test_away(self) -> None:
         """A name whose agent has left."""

@@ -24,9 +24,17 @@ class HttpFront:
     """Visitors of one front. They are told when their deadline has passed, and when the gateway stops."""
 
     def __init__(
-        self, clock: Any, registry: Registry, domain: str, trusted: Callable[[str], bool], crowd: Crowd
+        self,
+        clock: Any,
+        registry: Registry,
+        domain: str,
+        trusted: Callable[[str], bool],
+        crowd: Crowd,
+        grace: float = 0.0,
     ) -> None:
+        """For `grace` seconds a name that nobody holds may be one whose agent is on its way back."""
         self.now = clock.seconds()
+        self._settled = self.now + grace
         self.draining = False
         self._drains = 0.0
         """Since when."""
@@ -98,7 +106,7 @@ class HttpFront:
     def route(self, host: str | None, serverName: str | None) -> PublicName:
         """The name that a request's Host stands for.
 
-        Raises Refused: `no-such-name`, `agent-away`, `misdirected` or `no-host`.
+        Raises Refused: `no-such-name`, `agent-away`, `starting`, `misdirected` or `no-host`.
         """
         if host is None:
             raise Refused("the request does not say for which host it is", code="no-host")
@@ -109,6 +117,8 @@ class HttpFront:
         if public is None or public.kind != "http":  # nobody speaks HTTP to what was not meant for it
             if name and self._registry.away(name) is not None:
                 raise Refused(f"the agent of {host} is not connected", code="agent-away")
+            if name and public is None and self._clock.seconds() < self._settled:
+                raise Refused(f"no agent has published {host} yet", code="starting")
             raise Refused(f"there is no tunnel called {host}", code="no-such-name")
         return public
 

@@ -28,6 +28,8 @@ def _problem(cause: str | Reason | BadRequest, text: str, head: RequestHead | No
         return _streamProblem(cause, text)
     if cause == "no-such-name":
         return problems.noSuchName(host)
+    if cause == "starting":
+        return problems.starting(host)
     if cause == "no-host":
         return problems.badRequest(BadRequest(400, text))
     if cause == "misdirected":

@@ -37,13 +37,16 @@ class RouteTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.names = Names(one=Name(), raw=Name("tcp"), sealed=Name("tls"))
-        clock = Clock()
-        names: Any = self.names
-        crowd = Crowd("visitors", clock.seconds, 10)
-        self.front = HttpFront(clock, names, "gateway.com", lambda address: False, crowd)
+        self.clock = Clock()
+        self.front = self.newFront()
 
-    def refusal(self, host: str | None, serverName: str | None = None) -> str:
-        error = self.assertRaises(Refused, self.front.route, host, serverName)
+    def newFront(self, grace: float = 0.0) -> HttpFront:
+        names: Any = self.names
+        crowd = Crowd("visitors", self.clock.seconds, 10)
+        return HttpFront(self.clock, names, "gateway.com", lambda address: False, crowd, grace)
+
+    def refusal(self, host: str | None, serverName: str | None = None, front: HttpFront | None = None) -> str:
+        error = self.assertRaises(Refused, (front or self.front).route, host, serverName)
         return str(error.code)
 
     def test_found(self) -> None:
@@ -70,6 +73,17 @@ class RouteTests(SynchronousTestCase):
         self.assertEqual(self.refusal(None), "no-host")
         self.assertEqual(self.refusal("one.gateway.com", "two.gateway.com"), "misdirected")
         self.assertEqual(self.refusal("gone.gateway.com"), "agent-away")
+
+    def test_starting(self) -> None:
+        """Right after the start a name that nobody holds may be on its way back; a little later there is none."""
+        front = self.newFront(10.0)
+        for seconds, code in ((0.0, "starting"), (9.9, "starting"), (0.2, "no-such-name")):
+            self.clock.advance(seconds)
+            self.assertEqual(self.refusal("two.gateway.com", front=front), code)
+            for host in ("raw.gateway.com", "a.two.gateway.com", "two.evil.org"):
+                self.assertEqual(self.refusal(host, front=front), "no-such-name")
+            self.assertEqual(self.refusal("gone.gateway.com", front=front), "agent-away")
+            self.assertIs(front.route("one.gateway.com", None), self.names["one"])
 
     @given(st.text(alphabet="one.gatwycm-:[]\x00/@%A", max_size=40))
     def test_onlyItsOwn(self, host: str) -> None:
