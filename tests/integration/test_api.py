@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import signal
+import socket
 import sys
 
 from twisted.trial.unittest import SkipTest
 
 from tests.documents import example
-from tests.integration.components import REQUIRED, find, freePort
+from tests.integration.components import LIMIT, REQUIRED, find, freePort
 from tests.integration.harness import Program
 from tests.integration.services import PROGRAMS
 from tests.integration.tunnel import Gateway, TunnelTestCase
@@ -381,9 +382,10 @@ class DocumentTests(ApiTestCase):
         self.gone()
 
     def test_flask(self) -> None:
-        """Flask, ended by Ctrl-C."""
+        """Flask, which knows its public URL, ended by Ctrl-C."""
+        assert self.house is not None
         program = self.example("flaskapp.py", "5000", "flask")
-        self.served(b"hello from Flask\n")
+        self.served(f"hello from {self.house.url('example')}\n".encode())
         program.send(signal.SIGINT)
         self.assertEqual(program.ended(5), 0)
         self.gone()
@@ -446,9 +448,29 @@ class EndTests(ApiTestCase):
         """So does one that exits."""
         self.ends("sys.exit(7)", 7)
 
+    def test_terminated(self) -> None:
+        """SIGTERM does so as well where the program has the line of `docs/python.md`."""
+        line = "import signal; " + example("python.md", "sigterm.py")
+        self.ends(line + "signal.raise_signal(signal.SIGTERM)", 0)
+
     def test_fails(self) -> None:
         """And one that fails, with its own traceback and no other."""
         self.ends("raise ValueError('mine')", 1, "ValueError: mine")
+
+    def test_visitorStays(self) -> None:
+        """A visitor whose backend never answers keeps a program from ending for two seconds, not for ever."""
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            self.port = silent.getsockname()[1]
+            program = self.program(NO_CLOSE, end="")
+            program.waitFor("^https://")
+            with socket.create_connection(("127.0.0.1", self.house.http), LIMIT) as visitor:
+                visitor.sendall(b"GET / HTTP/1.1\r\nHost: example.localhost\r\n\r\n")
+                connection, _ = silent.accept()
+                with connection:
+                    program.tell("")
+                    self.gone()
+                    self.assertEqual(program.ended(6), 0)
+                    self.assertRegex(visitor.recv(100), rb"^HTTP/1.1 50[24] ")
 
     def test_killed(self) -> None:
         """One that is killed cannot withdraw; the gateway notices at once that its connection is gone."""
