@@ -107,7 +107,12 @@ class TunnelTests(ThreadedTestCase):
         """It is that of `diglett status`."""
         self.house.backend()
         tunnel = self.expose()
-        self.patch(self.reactor, "callFromThread", lambda call, *words: (call(*words), self.plane.advance(4)))
+
+        def callFromThread(call: Any, *words: Any) -> None:
+            call(*words)
+            self.plane.advance(4)
+
+        self.patch(self.reactor, "callFromThread", callFromThread)
         self.assertTrue(tunnel.status().ok)
 
     def test_exit(self) -> None:
