@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import json
@@ -23,7 +24,7 @@ from wsproto.events import (
     RejectData,
     Request,
 )
-from wsproto.utilities import ProtocolError
+from wsproto.utilities import LocalProtocolError, ProtocolError
 
 from tests.integration.programs.bulk import blocks, checksum
 from tests.integration.visitors import Conversation
@@ -119,8 +120,10 @@ def why(error: Exception) -> str:
         return "closed before an answer"
     if isinstance(error, (http.client.IncompleteRead, EOFError, ssl.SSLEOFError)):
         return "ended early"
-    if isinstance(error, http.client.NotConnected):
+    if isinstance(error, (http.client.NotConnected, LocalProtocolError)):
         return "closed between"
+    if isinstance(error, OSError) and error.errno == errno.ENOTCONN:
+        return "reset"
     return type(error).__name__
 
 
