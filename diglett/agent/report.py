@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any, TextIO
 
 from diglett.errors import DiglettError, Refused
@@ -12,6 +13,29 @@ from diglett.eventlog import timestamp
 
 REMIND = 60.0
 """Seconds after which the same trouble is worth another line."""
+TOLD_MAX = 100
+
+
+class Troubles:
+    """Which troubles were told since all was well: where there are several addresses, each fails in its turn."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._told: dict[str, float] = {}
+
+    def isNews(self, trouble: str) -> bool:
+        """Whether to tell it, which counts as done."""
+        now = self._clock()
+        if now - self._told.get(trouble, -inf) < REMIND:
+            return False
+        if len(self._told) >= TOLD_MAX:
+            self._told.clear()
+        self._told[trouble] = now
+        return True
+
+    def over(self) -> None:
+        """All is well."""
+        self._told.clear()
 
 
 class TextReporter:
@@ -24,16 +48,14 @@ class TextReporter:
         out: TextIO | None = None,
         err: TextIO | None = None,
     ) -> None:
-        self._clock = clock
         self._gateway = gateway
         self._out = out or sys.stdout
         self._err = err or sys.stderr
         self._shown: Sequence[tuple[str, str]] = ()
-        self._trouble = ""
-        self._since = 0.0
+        self._troubles = Troubles(clock)
 
     def up(self, lines: Sequence[tuple[str, str]], again: bool) -> None:
-        self._trouble = ""
+        self._troubles.over()
         if again:
             self._say("connected again")
         if lines != self._shown:
@@ -42,11 +64,8 @@ class TextReporter:
                 print(f"{url} -> {backend}", file=self._out, flush=True)
 
     def retrying(self, error: DiglettError, delay: float) -> None:
-        now = self._clock()
-        if str(error) == self._trouble and now - self._since < REMIND:
-            return
-        self._trouble, self._since = str(error), now
-        self._say(f"{str(error)}; trying again{_hint(error)}")
+        if self._troubles.isNews(str(error)):
+            self._say(f"{error}; trying again{_hint(error)}")
 
     def lost(self, error: DiglettError) -> None:
         self._say(f"lost {self._gateway}: {error}; reconnecting")

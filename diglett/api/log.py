@@ -9,7 +9,7 @@ from typing import Any
 from twisted.logger import ILogObserver, Logger, LogLevel, formatEvent, globalLogPublisher
 from zope.interface import provider
 
-from diglett.agent.report import REMIND
+from diglett.agent.report import Troubles
 from diglett.errors import DiglettError
 
 NAME = "diglett"
@@ -28,22 +28,17 @@ class LogReporter:
     """Trouble is a warning, the same trouble once a minute; that all is well is information."""
 
     def __init__(self, clock: Callable[[], float], gateway: str) -> None:
-        self._clock = clock
         self._gateway = gateway
-        self._trouble = ""
-        self._since = 0.0
+        self._troubles = Troubles(clock)
 
     def up(self, lines: Sequence[tuple[str, str]], again: bool) -> None:
-        self._trouble = ""
+        self._troubles.over()
         for url, backend in lines:
             log.info("{url} -> {backend}{again}", url=url, backend=backend, again=" again" if again else "")
 
     def retrying(self, error: DiglettError, delay: float) -> None:
-        now = self._clock()
-        if str(error) == self._trouble and now - self._since < REMIND:
-            return
-        self._trouble, self._since = str(error), now
-        log.warn("{reason}; trying again", reason=str(error))
+        if self._troubles.isNews(str(error)):
+            log.warn("{reason}; trying again", reason=str(error))
 
     def lost(self, error: DiglettError) -> None:
         log.warn("lost {gateway}: {reason}; reconnecting", gateway=self._gateway, reason=str(error))

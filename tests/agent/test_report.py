@@ -8,7 +8,7 @@ import json
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from diglett.agent.report import REMIND, JsonReporter, TextReporter
+from diglett.agent.report import REMIND, TOLD_MAX, JsonReporter, TextReporter
 from diglett.errors import LinkLost, LoginRefused, Refused
 
 LINES = [("https://example.gateway.com", "localhost:9000")]
@@ -46,6 +46,19 @@ class TextReporterTests(SynchronousTestCase):
         self.clock.advance(REMIND + 1)
         self.report.retrying(LinkLost("no route"), 0.5)
         self.assertEqual(len(self.err.getvalue().splitlines()), 3)
+
+    def test_troublesInTurns(self) -> None:
+        """Two troubles that take turns are told once each, until all was well in between."""
+        for _ in range(5):
+            self.report.retrying(LinkLost("connection refused"), 0.5)
+            self.report.retrying(LinkLost("no route"), 0.5)
+        self.assertEqual(len(self.err.getvalue().splitlines()), 2)
+        self.report.up([], again=False)
+        self.report.retrying(LinkLost("no route"), 0.5)
+        self.assertEqual(len(self.err.getvalue().splitlines()), 3)
+        for number in range(3 * TOLD_MAX):
+            self.report.retrying(LinkLost(f"trouble {number}"), 0.5)
+        self.assertLessEqual(len(self.report._troubles._told), TOLD_MAX)
 
     def test_saysWhatToDo(self) -> None:
         """A refusal comes with advice."""

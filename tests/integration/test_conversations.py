@@ -43,7 +43,7 @@ class KeptTests(TunnelTestCase):
         for name in ("one", "two", "two", "one"):
             visitor.send(get("/echo", f"{name}.localhost"))
             self.assertEqual(visitor.answer().document["headers"]["host"], f"{name}.localhost")
-        visitor.send(get("/", "ONE.Localhost.") + get("/", "three.localhost") + get("/echo", "two.localhost:80"))
+        visitor.send(get("/", "ONE.Localhost.") + get("/", "three.example.org") + get("/echo", "two.localhost:80"))
         self.assertEqual([visitor.answer().status for _ in range(3)], [200, 404, 200])
 
     def test_misdirected(self) -> None:
