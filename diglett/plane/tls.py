@@ -192,8 +192,10 @@ class TLSChannel:
         since = 0
         try:
             if size <= RECORD_MAX:
-                self.connection.send(parts[0] if len(parts) == 1 else b"".join(parts))
-                since = size
+                part = parts[0] if len(parts) == 1 else b"".join(parts)
+                since = self.connection.send(part)
+                if since < size:  # the peer has asked for smaller records (RFC 6066, 4)
+                    since += self._encrypt((memoryview(part)[since:],), ciphertext)
             else:
                 since = self._encrypt(parts, ciphertext)
         except SSL.Error as error:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import random
+import subprocess
+from itertools import product
 
+from tests.integration.components import find
 from tests.integration.services import nginx, python
 from tests.integration.tunnel import TunnelTestCase
 from tests.integration.visitors import connect, curl
@@ -72,6 +75,23 @@ class SiteTests(TunnelTestCase):
         for _ in range(2):
             visitor.send(b"HEAD /large HTTP/1.1\r\nHost: example.localhost\r\n\r\n")
             self.assertEqual(visitor.answer("HEAD").headers["content-length"], str(len(LARGE)))
+
+
+class SmallRecordsTests(TunnelTestCase):
+    """Visitors with little memory, who ask for TLS records of 512 bytes."""
+
+    def test_download(self) -> None:
+        """They get every byte, of small answers and of large ones."""
+        small, large = bytes(range(256)) * 20, bytes(range(251)) * 4_001
+        gateway = self.tunnel(nginx(self, files={"small": small, "large": large}))
+        for version, (path, content) in product(("-tls1_3", "-tls1_2"), (("small", small), ("large", large))):
+            done = subprocess.run(
+                [find("openssl"), "s_client", version, "-quiet", "-maxfraglen", "512",
+                 "-connect", f"127.0.0.1:{gateway.https}", "-servername", "example.localhost"],
+                input=f"GET /{path} HTTP/1.1\r\nHost: example.localhost\r\nConnection: close\r\n\r\n".encode(),
+                capture_output=True, timeout=30,
+            )  # fmt: skip
+            self.assertEqual(done.stdout.partition(b"\r\n\r\n")[2], content)
 
 
 class UploadTests(TunnelTestCase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from OpenSSL import SSL
@@ -43,6 +44,16 @@ class RawPeer:
         self._fed += len(fresh)
         if fresh:
             self.connection.bio_write(fresh)
+
+    def read(self) -> bytes:
+        """All that has come."""
+        self.feed()
+        found = bytearray()
+        try:
+            while True:
+                found += self.connection.recv(1 << 16)
+        except SSL.WantReadError:
+            return bytes(found)
 
     def shake(self) -> bool:
         """One step of the handshake; whether it is done."""
@@ -222,6 +233,30 @@ class StreamTests(TLSTestCase):
             self.tls.write([bytes(size)], size)
             self.tls.write([bytes(size), b"x"], size + 1)
         self.assertEqual(wrong, [])
+
+    def test_smallRecords(self) -> None:
+        """A peer that wants records of 512 bytes gets all of what is written, whatever its size and parts."""
+        self.handshake()
+        connection = self.tls.connection
+
+        class Small:
+            """What OpenSSL does when such a length was agreed on: one record at a time is taken."""
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(connection, name)
+
+            def send(self, data: Any) -> int:
+                return int(connection.send(memoryview(data)[:512]))
+
+        self.tls.connection = Small()
+        sent = b""
+        for size in (1, 512, 513, 5_000, RECORD_MAX, RECORD_MAX + 1, SLICE, 2 * SLICE + 700):
+            data = random.Random(size).randbytes(size)
+            self.tls.write([data], size)
+            self.tls.write([data[:100], data[100:]], size)
+            sent += data * 2
+        self.plane.pump()
+        self.assertEqual(self.client.read(), sent)
 
     def test_wholeRecords(self) -> None:
         """A reader whose room is exactly that of the records gets all of them, and the end."""
