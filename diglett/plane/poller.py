@@ -75,6 +75,8 @@ class Poller:
         self._budget = _BUDGET_START
         self._ticks = 0
         self._spin = SPIN if spin is None else spin
+        self._spinEnd = 0.0
+        """Until when to keep asking; 0.0: not at all."""
         reactor.addReader(self)
 
     # ---- what channels call --------------------------------------------------------------------------------------
@@ -176,7 +178,7 @@ class Poller:
         poll = self._epoll.poll
         spin = self._spin
         turnEnd = perf_counter() + TURN
-        spinEnd = 0.0
+        spinEnd, self._spinEnd = self._spinEnd, 0.0
         spun = False
         while True:
             events = poll(0, _EVENTS)
@@ -195,11 +197,16 @@ class Poller:
                     self._budget += 1
             self._dispatch(events)
             self._finishBatch()
-            now = perf_counter()
-            if self._closed or now > turnEnd:
+            if self._closed:
                 return
+            now = perf_counter()
             if spin:
                 spinEnd = self._spinUntil(now, spin)
+            if now > turnEnd:
+                if spinEnd:  # a peer that polls would miss an answer that has to wake us first
+                    self._spinEnd = spinEnd
+                    self._schedule()
+                return
             if not spinEnd and len(events) < 2 and not self._again and not self._batchEnd:
                 return
 

@@ -285,6 +285,17 @@ class SpinTests(SynchronousTestCase):
         asked = [self.turn(self.EVENT, [], [], self.EVENT) for _ in range(50)]
         self.assertGreater(min(asked), 8)
 
+    def test_turnEndsWhilePolling(self) -> None:
+        """Others get their turn while polling pays, and then it goes on: a sleep would make the next event late."""
+        reactor = ClockReactor()
+        self.poller = Poller(reactor, spin=0.0001, readiness=self.readiness)
+        self.assertLess(self.turn(*[self.EVENT, []] * 1000), 2000)
+        self.readiness.script.clear()
+        before = self.readiness.polls
+        reactor.advance(0)
+        self.assertGreater(self.readiness.polls - before, 3)
+        self.assertEqual(reactor.getDelayedCalls(), [])
+
     def test_idle(self) -> None:
         """A turn for nothing asks once."""
         self.assertEqual(self.turn(), 1)
