@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from diglett.errors import DiglettError, LinkClosed, LinkLost, ProtocolError, Refused
 from diglett.plane.channel import Channel
-from diglett.plane.tls import CIPHERTEXT_SIZE
+from diglett.plane.records import INCOMING_SIZE
 from diglett.wire.frames import FRAME_MAX
 from diglett.wire.keepalive import Watch, newKeepAlive
 from diglett.wire.messages import Established, Hello
@@ -20,7 +20,7 @@ from diglett.wire.stream import Endpoint, Stream
 
 log = Logger()
 
-_plaintext = memoryview(bytearray(CIPHERTEXT_SIZE + FRAME_MAX))
+_plaintext = memoryview(bytearray(INCOMING_SIZE + FRAME_MAX))
 """Where every link decrypts to: what is left unparsed is kept per link, so it is free again after each turn."""
 TICKS = 4
 """Looks at the silence per keep-alive interval."""
