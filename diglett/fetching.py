@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import json
 import os
 from collections.abc import Mapping
@@ -29,6 +28,7 @@ from zope.interface import implementer
 
 from diglett.asking import ask
 from diglett.errors import DiglettError, UsageError
+from diglett.names import isLoopback
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer
@@ -185,7 +185,7 @@ def checkUrl(url: str) -> str:
         raise UsageError(f"{url!r} is not an http(s) URL")
     if parts.username is not None or parts.password is not None:
         raise UsageError("a URL with a password in it would show up in logs and `ps`; it is not accepted")
-    if parts.scheme == "http" and not _isLoopback(host):
+    if parts.scheme == "http" and not isLoopback(host):
         raise UsageError(f"{url!r} would be sent unencrypted; use https")
     return url
 
@@ -201,12 +201,3 @@ def readSecret(file: str | None, variable: str) -> bytes | None:
     if not secret:
         raise UsageError(f"the secret file {file} is empty")
     return secret
-
-
-def _isLoopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,4 +1,4 @@
-"""Tunnel names: what is a good one, which are kept back, and a random one."""
+"""Tunnel names: what is a good one, which are kept back, and a random one; and hosts that are this machine."""
 
 from __future__ import annotations
 
@@ -96,6 +96,22 @@ def randomName() -> str:
 def reservedNames(names: Iterable[str]) -> frozenset[str]:
     """Give an operator's own list of reserved names, in their one spelling."""
     return frozenset(normalizeName(name) for name in names)
+
+
+def isLoopback(host: str) -> bool:
+    """
+    Whether this host, a name in lower case or an address without brackets, can only be this machine.
+
+    Nothing is looked up: of names only `localhost` and those below it are (RFC 6761).
+    """
+    import ipaddress
+
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name, such as 127.example.com
 
 
 def _checkLabel(name: str, shown: str) -> None:

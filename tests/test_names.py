@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from diglett.errors import UsageError
-from diglett.names import MAX_LENGTH, RESERVED, normalizeName, randomName, reservedNames
+from diglett.names import MAX_LENGTH, RESERVED, isLoopback, normalizeName, randomName, reservedNames
 
 LABEL = r"\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z"
 
@@ -104,3 +104,20 @@ class ReservedTests(SynchronousTestCase):
         """An operator's list is normalised and checked like any name."""
         self.assertEqual(reservedNames(["WWW", "b\u00fccher"]), {"www", "xn--bcher-kva"})
         self.assertRaises(UsageError, reservedNames, ["no.dots"])
+
+
+class LoopbackTests(SynchronousTestCase):
+    """Hosts that can only be this machine."""
+
+    def test_own(self) -> None:
+        """`localhost`, what is below it, and loopback addresses are this machine."""
+        for host in ("localhost", "a.b.localhost", "127.0.0.1", "127.9.9.9", "::1"):
+            self.assertTrue(isLoopback(host), host)
+
+    def test_others(self) -> None:
+        """Other addresses are not, nor is a name that only looks like it, or nothing at all."""
+        for host in (
+            "", "example.com", "notlocalhost", "localhost.example.com", "127.0.0.1.example.com", "127.1",
+            "10.0.0.1", "0.0.0.0", "::", "fe80::1", "[::1]",
+        ):  # fmt: skip
+            self.assertFalse(isLoopback(host), host)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from diglett.agent.backend import DialledBackend, TLSBackend
 from diglett.agent.service import AgentService, Tunnel
 from diglett.config.agent import AgentConfig
 from diglett.config.backend import Backend as BackendConfig
-from diglett.names import randomName
+from diglett.names import isLoopback, randomName
 from diglett.plane.channel import Target
 from diglett.plane.choose import makePlane
 from diglett.state import stateFolder
@@ -105,16 +104,6 @@ def tokenOf(config: AgentConfig, own: Path) -> Callable[[], str | None]:
         return token
 
     return read
-
-
-def isLoopback(host: str) -> bool:
-    """Whether this can only be a host of this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False  # a name, such as 127.example.com
 
 
 def makeBackend(plane: Any, config: AgentConfig, backend: BackendConfig) -> Any:

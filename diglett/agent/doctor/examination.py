@@ -15,9 +15,10 @@ from diglett.agent.doctor.findings import Findings, Published
 from diglett.agent.doctor.gateway import Resolve, connect, lookUp, shakeHands
 from diglett.agent.doctor.public import Sighting, Visitors
 from diglett.agent.lookout import Lookout
-from diglett.agent.parts import Parts, isLoopback
+from diglett.agent.parts import Parts
 from diglett.agent.status.asking import Told
 from diglett.config.agent import AgentConfig
+from diglett.names import isLoopback
 
 AskAgent = Callable[[Path, dict[str, Any], float], "Deferred[Any]"]
 """Ask a running agent on its socket."""

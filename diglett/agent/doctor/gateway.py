@@ -13,11 +13,11 @@ from OpenSSL import SSL
 from twisted.internet.defer import Deferred, DeferredList
 
 from diglett.agent.doctor.findings import Findings
-from diglett.agent.parts import isLoopback
 from diglett.agent.securing import TLSFailed, Trust, secure
 from diglett.config.agent import AgentConfig
 from diglett.errors import DiglettError
 from diglett.link.link import reasonOf
+from diglett.names import isLoopback
 from diglett.plane.channel import Channel, Target
 from diglett.trust.contexts import peerCertificate
 from diglett.trust.credentials import loadCertificates

@@ -17,10 +17,10 @@ from diglett.agent.doctor.asking import Answer, Asking, NoHttp
 from diglett.agent.doctor.findings import Findings, Published
 from diglett.agent.doctor.gateway import PATIENCE, Resolve
 from diglett.agent.doctor.visitor import VisitorTrust
-from diglett.agent.parts import isLoopback
 from diglett.agent.securing import TLSFailed, secure
 from diglett.config.agent import AgentConfig
 from diglett.link.link import reasonOf
+from diglett.names import isLoopback
 from diglett.plane.channel import Channel, Target
 
 PATH = "/.well-known/diglett-doctor/"
