@@ -23,7 +23,7 @@ _STANDARD = {"https": 443, "http": 80}
 
 
 GRACE = 10.0
-"""Seconds after the start in which agents of a predecessor come back: until then no name is said not to exist."""
+"""Seconds since serving began in which agents of a predecessor come back: until then no name is said not to exist."""
 
 
 class Fronts:
@@ -46,9 +46,8 @@ class Fronts:
         """What to listen on: the description, its option, and who takes the connections."""
         config = self._config
         crowds = self.crowds
-        front = self._front = HttpFront(
-            self._plane.clock, registry, config.domain, self._trusts, crowds.visitors, GRACE
-        )
+        front = self._front = HttpFront(self._plane.clock, registry, config.domain, self._trusts, crowds.visitors)
+        self.begin()
         if config.https is not None:
             tls = TlsFront(self._plane, self._contexts, front, registry, agents, crowds)
             yield config.https, "https", tls.accepted
@@ -58,6 +57,11 @@ class Fronts:
     def listening(self, option: str, listener: Listener) -> None:
         """One of them listens."""
         self._ports[option] = portOf(listener)
+
+    def begin(self) -> None:
+        """Serving begins now: at the start, and once more when that was only the start of waiting for a predecessor."""
+        if self._front is not None:
+            self._front.begin(GRACE)
 
     def expect(self, names: Iterable[str]) -> None:
         """The agents of these names are about to come: their visitors may wait for them."""

@@ -131,6 +131,7 @@ class GatewayService(Service):
     def _succeed(self, names: Names) -> None:
         """Our turn has come."""
         assert self._registry is not None and self._fronts is not None
+        self._fronts.begin()
         self._registry.missed(name for name, kind in names if kind == "http")
         self._fronts.expect(name for name, kind in names if kind != "tcp")
         for listener in self._listeners:
@@ -286,7 +287,6 @@ class GatewayService(Service):
             await maybeDeferred(self._authenticator.stop)
         if self._plane is not None:
             await self._plane.close()
-
 
     async def _ebb(self) -> None:
         """Whoever has just had an answer may be asking again: let them, for a moment, and tell them to connect anew."""

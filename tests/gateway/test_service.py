@@ -16,7 +16,9 @@ from diglett.agent.service import AgentService, Tunnel
 from diglett.config.gateway import GatewayConfig
 from diglett.errors import DiglettError, GatewayNotTrusted, UsageError
 from diglett.gateway import service
+from diglett.gateway.fronts import GRACE
 from diglett.gateway.service import DRAIN_LIMIT, RELOAD, GatewayService
+from diglett.gateway.succession import POLL, Succession
 from diglett.plane.channel import Target
 from diglett.publishing import Publisher
 from diglett.testing import MemoryPlane
@@ -190,6 +192,30 @@ class StartingTests(ServiceTestCase):
         self.patch(Publisher, "start", lambda self: fail(ZeroDivisionError()))
         self.failureResultOf(self.start().started, ZeroDivisionError)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+    def test_agentsOnTheirWay(self) -> None:
+        """For a while after the start nobody can say that there is no such name; then there is none."""
+        self.started()
+        self.assertIn(b" 503 ", self.visit().received)
+        self.plane.advance(GRACE)
+        self.assertIn(b" 404 ", self.visit().received)
+
+    def test_takingOver(self) -> None:
+        """That while begins, for one who waited for its turn, when the turn comes: a predecessor that died left no word."""
+        self.state.mkdir(mode=0o700)
+        predecessor = Succession(self.clock, self.state, ("127.0.0.1", 20_000))
+        self.successResultOf(predecessor.turn(lambda: None))
+        self.start(listen="systemd:20000")
+        self.addCleanup(self.nothingLeft)
+        self.plane.advance(3 * GRACE)
+        self.assertNoResult(self.gateway.started)
+        predecessor.leave([])
+        self.plane.advance(2 * POLL)
+        self.successResultOf(self.gateway.started)
+        self.assertIn(b" 503 ", self.visit().received)
+        self.plane.advance(GRACE)
+        self.assertIn(b" 404 ", self.visit().received)
 
 
 class ChangingTests(ServiceTestCase):

@@ -30,11 +30,9 @@ class HttpFront:
         domain: str,
         trusted: Callable[[str], bool],
         crowd: Crowd,
-        grace: float = 0.0,
     ) -> None:
-        """For `grace` seconds a name that nobody holds may be one whose agent is on its way back."""
         self.now = clock.seconds()
-        self._settled = self.now + grace
+        self._settled = self.now
         self.draining = False
         self._drains = 0.0
         """Since when."""
@@ -47,6 +45,10 @@ class HttpFront:
         self._visitors: dict[HttpVisitor, Any] = {}
         self._timer: Any = None
         self.lobby = Lobby(clock, registry)
+
+    def begin(self, grace: float) -> None:
+        """Serving begins now: for `grace` seconds the agent of a name that nobody holds may be on its way back."""
+        self._settled = self._clock.seconds() + grace
 
     def visit(self, channel: Channel, secure: bool = False, serverName: str | None = None) -> None:
         """A visitor's connection, plain or with TLS done."""

@@ -43,7 +43,9 @@ class RouteTests(SynchronousTestCase):
     def newFront(self, grace: float = 0.0) -> HttpFront:
         names: Any = self.names
         crowd = Crowd("visitors", self.clock.seconds, 10)
-        return HttpFront(self.clock, names, "gateway.com", lambda address: False, crowd, grace)
+        front = HttpFront(self.clock, names, "gateway.com", lambda address: False, crowd)
+        front.begin(grace)
+        return front
 
     def refusal(self, host: str | None, serverName: str | None = None, front: HttpFront | None = None) -> str:
         error = self.assertRaises(Refused, (front or self.front).route, host, serverName)
@@ -84,6 +86,16 @@ class RouteTests(SynchronousTestCase):
                 self.assertEqual(self.refusal(host, front=front), "no-such-name")
             self.assertEqual(self.refusal("gone.gateway.com", front=front), "agent-away")
             self.assertIs(front.route("one.gateway.com", None), self.names["one"])
+
+    def test_startingLater(self) -> None:
+        """What counts is when serving begins, not since when there is a front."""
+        front = self.newFront()
+        self.clock.advance(60.0)
+        self.assertEqual(self.refusal("two.gateway.com", front=front), "no-such-name")
+        front.begin(10.0)
+        self.assertEqual(self.refusal("two.gateway.com", front=front), "starting")
+        self.clock.advance(10.0)
+        self.assertEqual(self.refusal("two.gateway.com", front=front), "no-such-name")
 
     @given(st.text(alphabet="one.gatwycm-:[]\x00/@%A", max_size=40))
     def test_onlyItsOwn(self, host: str) -> None:
