@@ -20,7 +20,7 @@ from diglett.wire.v1.exchange import PREFACE_SIZE, KeyExchange
 from diglett.wire.v1.mux import LINGERING_MAX, UNDELIVERED_MAX
 from tests.integration import test_backends, test_bulk, test_conversations, test_http, test_ports, test_sockets
 from tests.integration.harness import Program
-from tests.integration.programs.bulk import BLOCK, checksum
+from tests.integration.programs.bulk import checksum
 from tests.integration.services import nginx, python
 from tests.integration.tunnel import SERVER, Gateway, TunnelTestCase
 from tests.integration.visitors import Conversation, Hand, connect, curl
@@ -120,13 +120,8 @@ class BulkTests(V1TestCase):
 
     def test_down(self) -> None:
         """A large download through the listening port arrives whole."""
-        visitor = connect(self, self.tunnel(python(self, "bulk")).listeningPort("example"))
-        visitor.send(b"down %d\n" % SIZE)
-        digest = hashlib.sha256()
-        room = bytearray(BLOCK)
-        while size := visitor.socket.recv_into(room):
-            digest.update(memoryview(room)[:size])
-        self.assertEqual(digest.hexdigest(), checksum(SIZE))
+        self.patch(test_bulk, "SIZE", SIZE)
+        test_bulk.LargeTests.test_portDown(self)  # type: ignore[arg-type]
 
     def test_https(self) -> None:
         """A large download by https from nginx, and an upload to it, with curl."""
