@@ -77,6 +77,14 @@ class RoutingTests(RoutingTestCase):
         settled = frozenset(("http", "tls")) if sure else frozenset()
         return Routing(self.context, (), probes={"http": Probe(self.clock, 10.0, places, sure)}, settled=settled)
 
+    def turnAway(self, *answers: bytes) -> None:
+        """For 15 seconds, which is longer than the limit, every visit gets one of these answers, in turn."""
+        for _ in range(30):
+            for number, visitor in enumerate(self.door.visits):
+                if visitor.transport.connected:
+                    visitor.dataReceived(b"HTTP/1.1 %s\r\n\r\n" % answers[number % len(answers)])
+            self.clock.advance(0.5)
+
     def test_urls(self) -> None:
         """The lease has the URLs that were asked for, `https` unless others were, or none."""
         for options, urls in (
@@ -146,11 +154,7 @@ class RoutingTests(RoutingTestCase):
         """If no visit arrives in time, the reason is what the proxy said, and it is undone."""
         undone = []
         publishing = self.publish(self.withProbe(), undo=lambda: undone.append(1))
-        for _ in range(30):
-            for visitor in self.door.visits:
-                if visitor.transport.connected:
-                    visitor.dataReceived(b"HTTP/1.1 404 Not Found\r\n\r\n")
-            self.clock.advance(0.5)
+        self.turnAway(b"404 Not Found")
         failure = self.failureResultOf(publishing, Refused)
         self.assertIn("did not route a.gateway.com to the gateway within 10 s: the answer was", str(failure.value))
         self.assertIn("HTTP/1.1 404", str(failure.value))
@@ -178,11 +182,7 @@ class RoutingTests(RoutingTestCase):
     def test_guessed(self) -> None:
         """Who answers at a guessed door must route; the reason says that it was a guess."""
         publishing = self.publish(self.routing(sure=False))
-        for _ in range(30):
-            for visitor in self.door.visits:
-                if visitor.transport.connected:
-                    visitor.dataReceived(b"HTTP/1.1 404 Not Found\r\n\r\n")
-            self.clock.advance(0.5)
+        self.turnAway(b"404 Not Found")
         failure = self.failureResultOf(publishing, Refused)
         self.assertIn("if its front door is elsewhere, tell the gateway by probe=URL", str(failure.value))
 
@@ -222,11 +222,7 @@ class RoutingTests(RoutingTestCase):
     def test_severalReasons(self) -> None:
         """Of several doors each says why not."""
         publishing = self.publish(self.routing(sure=True, doors=2))
-        for _ in range(30):
-            for number, visitor in enumerate(self.door.visits):
-                if visitor.transport.connected:
-                    visitor.dataReceived(b"HTTP/1.1 40%d No\r\n\r\n" % (number % 2))
-            self.clock.advance(0.5)
+        self.turnAway(b"400 No", b"401 No")
         text = str(self.failureResultOf(publishing, Refused).value)
         self.assertIn("the proxy at http://proxy or http://proxy1 did not route", text)
         self.assertIn("http://proxy: the answer was HTTP/1.1 400 No; http://proxy1: the answer was HTTP/1.1 401", text)
