@@ -88,6 +88,10 @@ class Faults:
             self._slow.append(f"{name}: {answer} after {took:.2f} s")
         return answer == "served"
 
+    def gateway(self) -> Part:
+        """The only one."""
+        return self.cell.gateway
+
     def agent(self) -> Part:
         """One of them."""
         return self.cell.agents[self.random.choice(sorted(KINDS))]
@@ -104,59 +108,27 @@ PROBES: dict[str, Callable[[Visitor], object]] = {
 }
 
 
-def _kind(agent: Part) -> str:
-    return agent.name.removeprefix("agent ")
+def ofPart(victim: Callable[[Faults], Part], end: Callable[[Part], object], again: Callable[[Part], object]) -> Fault:
+    """A fault of one process: what ends it, and what, after a while, brings it back."""
+
+    def fault(faults: Faults, hold: float) -> Iterable[str]:
+        part = victim(faults)
+        end(part)
+        faults.cell.pause(hold)
+        again(part)
+        return KINDS if part is faults.cell.gateway else [part.name.removeprefix("agent ")]
+
+    return fault
 
 
-def agentKilled(faults: Faults, hold: float) -> Iterable[str]:
-    """SIGKILL, and a new one."""
-    agent = faults.agent()
-    agent.kill()
-    faults.cell.pause(hold)
-    agent.start()
-    return [_kind(agent)]
+def startGateway(gateway: Part) -> None:
+    """A new one, when it serves."""
+    gateway.cell.startGateway()
 
 
-def agentStopped(faults: Faults, hold: float) -> Iterable[str]:
-    """SIGTERM, and a new one."""
-    agent = faults.agent()
-    agent.stop()
-    faults.cell.pause(hold)
-    agent.start()
-    return [_kind(agent)]
-
-
-def agentFrozen(faults: Faults, hold: float) -> Iterable[str]:
-    """SIGSTOP, and on."""
-    agent = faults.agent()
-    agent.freeze()
-    faults.cell.pause(hold)
-    agent.thaw()
-    return [_kind(agent)]
-
-
-def gatewayKilled(faults: Faults, hold: float) -> Iterable[str]:
-    """SIGKILL, and a new one."""
-    faults.cell.gateway.kill()
-    faults.cell.pause(hold)
-    faults.cell.startGateway()
-    return KINDS
-
-
-def gatewayStopped(faults: Faults, hold: float) -> Iterable[str]:
-    """SIGTERM, which lets running streams finish, and a new one."""
-    faults.cell.gateway.stop()
-    faults.cell.pause(hold)
-    faults.cell.startGateway()
-    return KINDS
-
-
-def gatewayFrozen(faults: Faults, hold: float) -> Iterable[str]:
-    """SIGSTOP, and on."""
-    faults.cell.gateway.freeze()
-    faults.cell.pause(hold)
-    faults.cell.gateway.thaw()
-    return KINDS
+def startBackend(backend: Part) -> None:
+    """A new one at the same port, when it listens."""
+    backend.start().waitFor("^port ")
 
 
 def linksCut(faults: Faults, hold: float) -> Iterable[str]:
@@ -173,34 +145,26 @@ def linksSilent(faults: Faults, hold: float) -> Iterable[str]:
     return KINDS
 
 
-def backendKilled(faults: Faults, hold: float) -> Iterable[str]:
-    """SIGKILL, and a new one at the same port."""
-    backend = faults.backend()
-    backend.kill()
-    faults.cell.pause(hold)
-    backend.start().waitFor("^port ")
-    return [backend.name]
-
-
 STEADY: dict[str, Fault] = {
     "links cut": linksCut,
     "links silent": linksSilent,
     "links silent for long": linksSilent,
-    "backend killed": backendKilled,
+    "backend killed": ofPart(Faults.backend, Part.kill, startBackend),
 }
 """What happens where no process of ours is touched."""
 
 STRUCK: dict[str, Fault] = {
     **STEADY,
-    "agent killed": agentKilled,
-    "agent stopped": agentStopped,
-    "agent frozen": agentFrozen,
-    "agent frozen for long": agentFrozen,
-    "gateway killed": gatewayKilled,
-    "gateway stopped": gatewayStopped,
-    "gateway frozen": gatewayFrozen,
-    "gateway frozen for long": gatewayFrozen,
+    "agent killed": ofPart(Faults.agent, Part.kill, Part.start),
+    "agent stopped": ofPart(Faults.agent, Part.stop, Part.start),
+    "agent frozen": ofPart(Faults.agent, Part.freeze, Part.thaw),
+    "agent frozen for long": ofPart(Faults.agent, Part.freeze, Part.thaw),
+    "gateway killed": ofPart(Faults.gateway, Part.kill, startGateway),
+    "gateway stopped": ofPart(Faults.gateway, Part.stop, startGateway),
+    "gateway frozen": ofPart(Faults.gateway, Part.freeze, Part.thaw),
+    "gateway frozen for long": ofPart(Faults.gateway, Part.freeze, Part.thaw),
 }
+"""Stopped by SIGTERM, which lets running streams finish; killed by SIGKILL; frozen by SIGSTOP."""
 
 LONG = {name for name in STRUCK if name.endswith("for long")}
 """Held for longer than the 30 s after which a silent link is given up."""
