@@ -13,11 +13,13 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.about import about
 from benchmarks.procfs import cpuSeconds
 from tests.soak.faults import STEADY, STRUCK, Faults, shortened
 from tests.soak.house import Cell
+from tests.soak.quiet import Quiet
 from tests.soak.record import Record, look
 from tests.soak.telling import tell
 from tests.soak.verdict import summary, verdict
@@ -67,7 +69,8 @@ class Soak:
             self.storm()
             for cell in self.cells:
                 self.everything(cell)
-                self.record.after[cell.name] = self.quiet(cell)
+                before = None if cell.name == "struck" else self.record.before[cell.name]  # its processes are new ones
+                self.record.after[cell.name] = self.quiet(cell, before)
         finally:
             self.record.seconds = round(time.monotonic() - began, 1)
             self.record.cpu = round((cpuSeconds([os.getpid()]) - cpu) / self.record.seconds, 3)
@@ -120,16 +123,12 @@ class Soak:
                     break
                 time.sleep(0.2)
 
-    def quiet(self, cell: Cell) -> dict[str, object]:
-        """The cell when nothing is left of its visitors, or after 60 s."""
-        end = time.monotonic() + 60
-        while True:
-            seen = look(cell)
-            if seen.get("streams") == 0 == seen.get("visitors") or time.monotonic() > end:
-                break
+    def quiet(self, cell: Cell, before: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The cell when nothing is left of its visitors, as it was `before`, or after 60 s."""
+        waiting = Quiet(time.monotonic(), before)
+        while not waiting.over(seen := look(cell), time.monotonic()):
             time.sleep(0.1)
-        time.sleep(1)  # the last sockets are closed after their streams
-        return look(cell)
+        return seen
 
 
 def main(words: Sequence[str] | None = None) -> int:

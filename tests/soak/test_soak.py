@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.integration.harness import ProcessTestCase
 from tests.soak.picture import Line, Panel, draw, ticks
+from tests.soak.quiet import LIMIT, STILL, Quiet
 from tests.soak.record import Record, Strike
 from tests.soak.relay import Relay
 from tests.soak.telling import tell
@@ -56,6 +57,39 @@ def record(grows: float = 0.0, **more: Any) -> Record:
     made.before = {"steady": dict(quiet)}
     made.after = {"steady": {**quiet, **more}}
     return made
+
+
+class QuietTests(SynchronousTestCase):
+    """When a cell is quiet."""
+
+    def seen(self, descriptors: int, streams: int = 0, visitors: int = 0) -> dict[str, Any]:
+        """A look at a cell."""
+        return {"gateway": [40_000, 60_000, descriptors], "links": 3, "streams": streams, "visitors": visitors}
+
+    def test_still(self) -> None:
+        """At first it is when the visitors have gone, and for a while nothing has been closed any more."""
+        quiet = Quiet(0.0)
+        self.assertFalse(quiet.over(self.seen(25, streams=1), STILL))
+        self.assertFalse(quiet.over(self.seen(24, visitors=1), STILL * 2))
+        self.assertFalse(quiet.over(self.seen(22), STILL * 2.5))
+        self.assertFalse(quiet.over(self.seen(20), STILL * 3.4))
+        self.assertFalse(quiet.over(self.seen(20), STILL * 4.3))
+        self.assertTrue(quiet.over(self.seen(20), STILL * 4.5))
+
+    def test_back(self) -> None:
+        """Later it is when as few descriptors are left as before, however long that takes."""
+        quiet = Quiet(0.0, self.seen(20))
+        self.assertFalse(quiet.over(self.seen(21), STILL))
+        self.assertFalse(quiet.over(self.seen(21), STILL * 9))
+        self.assertFalse(quiet.over({"gateway": None, "streams": 0, "visitors": 0}, STILL * 10))
+        self.assertFalse(quiet.over(self.seen(20, streams=1), STILL * 10))
+        self.assertTrue(quiet.over(self.seen(20), STILL * 10))
+
+    def test_limit(self) -> None:
+        """What does not go is not waited for for ever: that is for the verdict."""
+        quiet = Quiet(0.0, self.seen(20))
+        self.assertFalse(quiet.over(self.seen(21, streams=1), LIMIT))
+        self.assertTrue(quiet.over(self.seen(21, streams=1), LIMIT + 0.1))
 
 
 class VerdictTests(SynchronousTestCase):
