@@ -27,6 +27,10 @@ from tests.sources import PACKAGE
 PROCESSES = 2
 IDLE = 20.0
 """Seconds that CPU is measured for."""
+STILL = 5.0
+"""Seconds that the number of streams has to be right before that."""
+PATIENCE = 60.0
+"""Seconds that it has until it is."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -127,6 +131,17 @@ class Herd:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=30) as answer:
             return sum(agent["streams"] for agent in json.load(answer)["agents"])
 
+    def settle(self, wanted: int) -> None:
+        """Wait until the gateway has had so many streams for a while. Raises TimeoutError."""
+        right = time.monotonic()
+        end = right + PATIENCE
+        while time.monotonic() - right < STILL:
+            if (streams := self.streams()) != wanted:
+                right = time.monotonic()
+                if right > end:
+                    raise TimeoutError(f"there are {streams} streams, not {wanted}, after {PATIENCE:.0f} s")
+            time.sleep(0.5)
+
     def end(self) -> None:
         """All of it."""
         for each in [*self.crowds, self.gateway, self.backend]:
@@ -161,12 +176,12 @@ def main() -> None:
             for number in (signal.SIGTERM, signal.SIGKILL) * options.restarts:
                 times += 1
                 print(json.dumps(herd.restart(number, times)), flush=True)
-            time.sleep(5)
+            herd.settle(0)
             print(json.dumps(herd.idle("links")), flush=True)
             if options.streams:
                 visitors = herd.visit(options.streams)
-                time.sleep(5)
-                print(json.dumps(herd.idle(f"links and {herd.streams()} streams")), flush=True)
+                herd.settle(options.streams)
+                print(json.dumps(herd.idle(f"links and {options.streams} streams")), flush=True)
                 del visitors
         finally:
             herd.end()
