@@ -55,7 +55,7 @@ class Options(usage.Options):
         self._lists: dict[str, tuple[str, ...]] = {}
 
     def opt_certificate(self, file: str) -> None:
-        """PEM file with a certificate and its chain; may be repeated, the client's SNI chooses (made by the local CA)"""
+        """PEM file with a certificate and chain; may be repeated, the client's SNI chooses (made by the local CA)"""
         self._append("certificate", file)
 
     def opt_private_key(self, file: str) -> None:

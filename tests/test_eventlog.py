@@ -15,7 +15,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from diglett.agent import report
 from diglett.errors import LinkLost
 from diglett.eventlog import LONGEST, jsonLine, jsonObserver, timestamp, withoutTokens
-
 from tests.documents import DOCS
 from tests.sources import readSources
 

@@ -11,7 +11,10 @@ from tests.sources import Source, makeSource, readSources, targets
 
 LAYERS: dict[str, tuple[set[str], set[str]]] = {
     # layer: (what lives in it, the layers it may import besides itself)
-    "values": ({"", "accounts", "config", "errors", "eventlog", "hushed", "interfaces", "names", "state", "status"}, set()),
+    "values": (
+        {"", "accounts", "config", "errors", "eventlog", "hushed", "interfaces", "names", "state", "status"},
+        set(),
+    ),
     "wire": ({"wire"}, {"values"}),
     "http": ({"http"}, {"values"}),
     "peek": ({"peek"}, {"values"}),

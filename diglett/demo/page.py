@@ -36,7 +36,8 @@ output{display:block;font-size:2.5rem;line-height:1.4;font-weight:600;font-varia
 table{width:100%;margin-top:.75rem;border-collapse:collapse;font-size:.875rem}
 td{padding:.3rem .75rem .3rem 0;border-top:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
 td:first-child{width:12rem;color:var(--soft);overflow-wrap:normal}
-code{font-family:ui-monospace,monospace;font-size:.875em;background:var(--code);padding:.1rem .3rem;border-radius:.25rem}
+code{font-family:ui-monospace,monospace;font-size:.875em;background:var(--code);padding:.1rem .3rem;
+border-radius:.25rem}
 """
 _SCRIPT = """
 const show = (id, text, lost) => {

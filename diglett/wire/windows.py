@@ -19,8 +19,8 @@ GROWTH_CAP = 64 * 1_048_576
 
 
 ROUND_TRIP_MIN = 0.002
-"""Seconds; where the way is shorter than this, the first window is no bottleneck, and a larger one only costs memory when
-a reader stalls."""
+"""Seconds; where the way is shorter than this, the first window is no bottleneck, and a larger one only costs memory
+when a reader stalls."""
 
 
 class Growth:

@@ -366,7 +366,7 @@ class LinkTests(HostileTestCase):
         self.assertEqual(second.error, "limit")
 
     def test_answersInAnothersName(self) -> None:
-        """A backend that answers what nobody asked reaches nobody: the visitor gets its next answer from who was asked."""
+        """A backend that answers what nobody asked reaches nobody: a visitor's next answer is from who was asked."""
         stranger = self.entered("example")
         id, visitor = self.stream(stranger)
         answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine"

@@ -130,7 +130,8 @@ class StartingTests(ServiceTestCase):
         said = "\n".join(self.said)
         for line in (
             r"agents connect to localhost:20000", r"served at https://NAME\.localhost:8443",
-            r"fingerprint sha256:\S{44}", r"made the first token, for .*: dig_\S+", r"    diglett -g localhost -n example localhost:9000",
+            r"fingerprint sha256:\S{44}", r"made the first token, for .*: dig_\S+",
+            r"    diglett -g localhost -n example localhost:9000",
         ):  # fmt: skip
             self.assertTrue(re.search(line, said), line)
 
@@ -202,7 +203,7 @@ class StartingTests(ServiceTestCase):
         self.assertIn(b" 404 ", self.visit().received)
 
     def test_takingOver(self) -> None:
-        """That while begins, for one who waited for its turn, when the turn comes: a predecessor that died left no word."""
+        """For one who waited for its turn that while begins when the turn comes: who died has left no word."""
         self.state.mkdir(mode=0o700)
         predecessor = Succession(self.clock, self.state, ("127.0.0.1", 20_000))
         self.successResultOf(predecessor.turn(lambda: None))

@@ -15,6 +15,7 @@ from tests.gateway.housekeeping import OK, HouseTestCase
 from tests.gateway.people import AGENTS, HTTPS
 from tests.trust.forging import named
 
+
 class ComingInTests(HouseTestCase):
     """From dialling to a visitor's answer."""
 

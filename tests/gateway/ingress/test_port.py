@@ -61,7 +61,7 @@ class PortTests(PortTestCase):
     """`PortIngress`."""
 
     def test_opaque(self) -> None:
-        """What a visitor says comes out as it is, and the answer goes back; the agent knows who it is, and by which port."""
+        """What a visitor says comes out as it is, as does the answer; the agent knows who it is and by which port."""
         visitor = self.visit()
         opening = self.name.openings[0]
         self.assertEqual((opening.way, opening.front), (Way.PORT, "127.0.0.1 4711"))
