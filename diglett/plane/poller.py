@@ -195,8 +195,7 @@ class Poller:
                 spun = False
                 if self._budget < _BUDGET_MAX:
                     self._budget += 1
-            self._dispatch(events)
-            self._finishBatch()
+            self._batch(events)
             if self._closed:
                 return
             now = perf_counter()
@@ -218,9 +217,11 @@ class Poller:
             self._budget = 1
         return now + spin
 
-    def _dispatch(self, events: list[tuple[int, int]]) -> None:
+    def _batch(self, events: list[tuple[int, int]]) -> None:
+        """Deal with these events, and with what became due by that."""
         fresh = self._fresh
-        fresh.clear()
+        if fresh:
+            fresh.clear()
         if self._again:
             again, self._again = self._again, []
             self._run(again)
@@ -240,8 +241,6 @@ class Poller:
                     polled.hungUp()
             except Exception:
                 self._crashed(polled)
-
-    def _finishBatch(self) -> None:
         if self._batchEnd:
             calls, self._batchEnd = self._batchEnd, []
             self._run(calls)
