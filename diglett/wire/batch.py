@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from diglett.wire.frames import FRAME_MAX
 
-FLUSH_AT = 131_072
+FLUSH_AT = 65_536
 """A batch this full is sent without waiting for the end of the turn, bytes (measured: `docs/performance.md`)."""
 BATCH_SIZE = FLUSH_AT + FRAME_MAX
 

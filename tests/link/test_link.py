@@ -156,12 +156,12 @@ class EndTests(LinkTestCase):
         for tls in (False, True):
             self.connect(tls=tls, capacity=5_000)
             here, there = self.open()
-            size = here.mux.write(here.stream, b"x" * 100_000)
-            self.assertEqual(size, 100_000)
+            size = here.mux.write(here.stream, b"x" * 60_000)
+            self.assertEqual(size, 60_000)
             here.mux.finish(here.stream)
             self.gateway.link.close()
             self.plane.pump()
-            self.assertEqual((len(there.received), there.ended, there.reason), (100_000, True, Reason.LOST))
+            self.assertEqual((len(there.received), there.ended, there.reason), (60_000, True, Reason.LOST))
             self.assertOver()
 
     def test_closeWhileBlocked(self) -> None:

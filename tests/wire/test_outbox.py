@@ -114,8 +114,9 @@ class BatchTests(SynchronousTestCase):
 
     def test_full(self) -> None:
         """A batch that is full goes at once, whatever filled it."""
-        for _ in range(3):
-            self.sender.put(self.one, PAYLOAD_MAX)
+        self.sender.put(self.one, PAYLOAD_MAX)
+        self.assertEqual(self.sender.flushed, 1)
+        self.sender.put(self.one, PAYLOAD_MAX - 100)
         self.assertEqual(self.sender.flushed, 1)
         while self.sender.flushed < 2:
             self.sender.append(PING)

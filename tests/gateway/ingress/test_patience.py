@@ -111,7 +111,7 @@ class StallingVisitorTests(FrontTestCase):
         self.rig.ask(visitor, get())
         visitor.channel.pauseReading()
         head = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"
-        self.rig.answer(len(self.rig.backends) - 1, head + bytes(100_000))
+        self.rig.answer(len(self.rig.backends) - 1, head + bytes(60_000))
         return visitor
 
     def test_givenUp(self) -> None:
