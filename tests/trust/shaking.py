@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
+from pathlib import Path
+
 from attrs import frozen
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -89,3 +92,40 @@ def anyClient(
     if name is not None:
         connection.set_tlsext_host_name(name.encode())
     return connection
+
+
+def standardContext(file: Path) -> ssl.SSLContext:
+    """TLS of a visitor with Python's own ssl module, which shares no code with ours; it trusts this file."""
+    context = ssl.create_default_context(cafile=str(file))
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def standardShake(
+    name: str | None,
+    context: ssl.SSLContext,
+    server: SSL.Connection,
+    session: ssl.SSLSession | None = None,
+) -> ssl.SSLObject:
+    """Shake hands with such a one, and let it read one byte, so that it sees any tickets."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(incoming, outgoing, server_hostname=name, session=session)
+    for _ in range(5):
+        try:
+            client.do_handshake()
+            if outgoing.pending:
+                server.bio_write(outgoing.read())
+            server.do_handshake()
+            server.send(b"x")
+            incoming.write(server.bio_read(1 << 20))
+            if client.read(1) != b"x":
+                raise AssertionError("something else arrived")
+            return client
+        except ssl.SSLWantReadError:
+            server.bio_write(outgoing.read())
+        try:
+            server.do_handshake()
+        except SSL.WantReadError:
+            pass
+        incoming.write(server.bio_read(1 << 20))
+    raise AssertionError("no end of the handshake")

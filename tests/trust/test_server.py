@@ -24,7 +24,15 @@ from diglett.trust.credentials import Credentials, loadCredentials
 from diglett.trust.pins import pinOf
 from diglett.trust.server import ServerContexts
 from diglett.wire import frames
-from tests.trust.shaking import anyClient, credentialsOf, move, say, shake
+from tests.trust.shaking import (
+    anyClient,
+    credentialsOf,
+    move,
+    say,
+    shake,
+    standardContext,
+    standardShake,
+)
 
 VERSIONS = (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION)
 
@@ -360,47 +368,13 @@ class ReloadTests(ServerCase):
 class StandardLibraryTests(ServerCase):
     """Python's own ssl module, which shares no code with ours, as the client."""
 
-    def context(self, file: Path) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=str(file))
-        context.set_alpn_protocols(["http/1.1"])
-        return context
-
-    def handshake(
-        self,
-        name: str,
-        context: ssl.SSLContext,
-        server: SSL.Connection,
-        session: ssl.SSLSession | None = None,
-    ) -> ssl.SSLObject:
-        """Shake hands, and let the client read one byte, so that it sees any tickets."""
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        client = context.wrap_bio(incoming, outgoing, server_hostname=name, session=session)
-        for _ in range(5):
-            try:
-                client.do_handshake()
-                if outgoing.pending:
-                    server.bio_write(outgoing.read())
-                server.do_handshake()
-                server.send(b"x")
-                incoming.write(server.bio_read(1 << 20))
-                self.assertEqual(client.read(1), b"x")
-                return client
-            except ssl.SSLWantReadError:
-                server.bio_write(outgoing.read())
-            try:
-                server.do_handshake()
-            except SSL.WantReadError:
-                pass
-            incoming.write(server.bio_read(1 << 20))
-        raise AssertionError("no end of the handshake")
-
     def test_trusted(self) -> None:
         """With ca.pem alone it accepts example.localhost, localhost and addresses."""
         authority = LocalAuthority.open(Path(self.mktemp()))
         contexts = ServerContexts(authority=authority, alpn=[b"http/1.1", b"diglett/2"])
-        trusting = self.context(authority.certificateFile)
+        trusting = standardContext(authority.certificateFile)
         for name in ("example.localhost", "localhost", "127.0.0.1", "::1"):
-            client = self.handshake(name, trusting, contexts.connection())
+            client = standardShake(name, trusting, contexts.connection())
             self.assertEqual(client.selected_alpn_protocol(), "http/1.1")
 
     def test_untrusted(self) -> None:
@@ -413,9 +387,9 @@ class StandardLibraryTests(ServerCase):
         ):
             self.assertRaises(
                 ssl.SSLCertVerificationError,
-                self.handshake,
+                standardShake,
                 name,
-                self.context(file),
+                standardContext(file),
                 contexts.connection(),
             )
 
@@ -435,8 +409,8 @@ class StandardLibraryTests(ServerCase):
 
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             for server, expected in ((contexts.connection, False), (other, True)):
-                client = self.context(authority.certificateFile)
+                client = standardContext(authority.certificateFile)
                 client.maximum_version = version
-                first = self.handshake("localhost", client, server())
-                again = self.handshake("localhost", client, server(), first.session)
+                first = standardShake("localhost", client, server())
+                again = standardShake("localhost", client, server(), first.session)
                 self.assertEqual(again.session_reused, expected)
