@@ -10,9 +10,11 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from diglett.accounts import Account, Credentials
+from diglett.config.gateway import GatewayConfig
 from diglett.errors import LoginRefused
 from diglett.gateway.agents import AgentLimits, Agents
 from diglett.gateway.crowd import VisitorCrowds, VisitorLimits
+from diglett.gateway.fronts import frontContexts
 from diglett.gateway.ingress.front import HttpFront
 from diglett.gateway.ingress.tls import TlsFront
 from diglett.gateway.publicname import NameContext
@@ -136,11 +138,9 @@ class House:
             if clientAuthorities
             else serverContexts()
         )
-        frontContexts = ServerContexts(
-            own, alpn=[b"http/1.1", ALPN], clientAuthorities=clientAuthorities, clientProtocol=ALPN
-        )
+        frontTls = frontContexts(GatewayConfig(domain="gateway.com"), own, None, clientAuthorities)
         self.front = HttpFront(self.clock, self.registry, "gateway.com", lambda address: False, self.crowds.visitors)
-        tls = TlsFront(self.plane, frontContexts, self.front, self.registry, self.agents, self.crowds)
+        tls = TlsFront(self.plane, frontTls, self.front, self.registry, self.agents, self.crowds)
         self._accepting = {
             AGENTS: lambda channel: self.agents.accepted(channel, contexts.connection),
             HTTPS: tls.accepted,
