@@ -114,6 +114,7 @@ def frontContexts(config: GatewayConfig, credentials: Any, authority: Any, clien
         alpn=[b"http/1.1", ALPN],
         clientAuthorities=clientAuthorities,
         clientProtocol=ALPN,
+        resumes=True,
     )
 
 

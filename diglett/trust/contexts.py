@@ -21,22 +21,32 @@ HTTP = b"http/1.1"
 _CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 """For TLS 1.2: forward secret and authenticated only. TLS 1.3 has no others."""
 
-_OPTIONS = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET
+_OPTIONS = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION
 
 
-def makeContext(credentials: Credentials | None = None, *, modern: bool = True) -> SSL.Context:
+def makeContext(
+    credentials: Credentials | None = None, *, modern: bool = True, resumable: int = 0
+) -> SSL.Context:
     """
     Make a context for TLS 1.2 and later that shows these credentials.
 
     `modern` leaves only the best ciphers of TLS 1.2, else OpenSSL decides.
 
-    It resumes no sessions: a resumed one would not be verified again, and
-    links live long. (TLS 1.3 servers still send two session tickets, 158
-    bytes, which lead nowhere; pyOpenSSL cannot say otherwise.)
+    For `resumable` seconds a server resumes the sessions of its clients. It
+    remembers nothing for that: they are given tickets, which are encrypted
+    with keys that OpenSSL makes for the context, and that end with it.
+
+    With 0 no session is resumed, because a resumed one is not verified again,
+    and links live long. (TLS 1.3 servers still send two tickets, 158 bytes,
+    which lead nowhere; pyOpenSSL cannot say otherwise.)
     """
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_options(_OPTIONS)
+    if resumable:
+        context.set_timeout(resumable)
+    else:
+        context.set_options(SSL.OP_NO_TICKET)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # 34 KB less for an idle connection
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     if modern:
@@ -94,6 +104,19 @@ def peerCertificate(connection: SSL.Connection) -> x509.Certificate | None:
     """Give the certificate the other side proved to own; None before that or without one."""
     found = connection.get_peer_certificate()
     return None if found is None else found.to_cryptography()
+
+
+def isResumed(connection: SSL.Connection) -> bool:
+    """
+    True if the client is just resuming a session; for the server's callbacks during the handshake only.
+
+    Then the secret comes with the session, while that of a new one is not agreed on yet: pyOpenSSL says so by an
+    error. After the handshake both have one.
+    """
+    try:
+        return bool(connection.master_key())
+    except SSL.Error:
+        return False
 
 
 def protocolOf(connection: SSL.Connection) -> bytes | None:

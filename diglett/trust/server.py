@@ -14,7 +14,15 @@ from OpenSSL import SSL
 from diglett.errors import UsageError
 from diglett.trust.authority import LocalAuthority
 from diglett.trust.clients import ClientAuthorities, clientNameOf
-from diglett.trust.contexts import makeContext, peerCertificate, protocolOf, serverNameOf, trust
+from diglett.trust.contexts import (
+    DIGLETT,
+    isResumed,
+    makeContext,
+    peerCertificate,
+    protocolOf,
+    serverNameOf,
+    trust,
+)
 from diglett.trust.credentials import Credentials
 from diglett.trust.hosts import isHostName, ownNames
 from diglett.trust.leaves import LIMIT, Leaves
@@ -22,6 +30,12 @@ from diglett.trust.leaves import LIMIT, Leaves
 __all__ = ["ServerContexts", "clientNameOf", "peerCertificate", "protocolOf", "serverNameOf"]
 
 log = logging.getLogger(__name__)
+
+RESUMABLE = 3600
+"""Seconds for which a session can be resumed. In TLS 1.3 each resumption gives the client a new one."""
+
+KEYS = 12 * 3600
+"""Seconds for which tickets are encrypted with the same keys: with those, what visitors say in TLS 1.2 can be read."""
 
 
 class ServerContexts:
@@ -46,6 +60,12 @@ class ServerContexts:
     that agreed on this ALPN protocol, so that a browser on the same port is
     never asked.
 
+    With `resumes` who comes back within `RESUMABLE` seconds resumes its
+    session, whatever certificate it saw, until the keys of its ticket are
+    replaced: by `reload`, after `KEYS` seconds or with the certificates. A
+    resumed session shows no client certificate, so agents (`DIGLETT`) get no
+    tickets, and their handshake fails when they resume somebody's session.
+
     Raises UsageError when there is nothing to show.
     """
 
@@ -60,6 +80,7 @@ class ServerContexts:
         clientProtocol: bytes | None = None,
         localNames: Sequence[str] | None = None,
         leafLimit: int = LIMIT,
+        resumes: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not credentials and authority is None:
@@ -74,6 +95,10 @@ class ServerContexts:
         if clientsRequired:
             self._clientMode |= SSL.VERIFY_FAIL_IF_NO_PEER_CERT
         self._clientProtocol = clientProtocol
+        if resumes and clientAuthorities and clientProtocol != DIGLETT:
+            raise ValueError("who is asked for a certificate must not resume a session, which shows none")
+        self._resumes = resumes
+        self._clock = clock
         self._leaves = Leaves(authority, leafLimit, clock) if authority else None
         self._localNames = tuple(localNames or ownNames(self._domain))
         self._build()
@@ -104,8 +129,13 @@ class ServerContexts:
         """
         Read files that changed again; True if there were any. Running connections keep theirs.
 
-        Raises UsageError when one cannot be used; nothing changes then.
+        The keys of tickets are replaced when it is time, too: this is to be
+        called more often than that.
+
+        Raises UsageError when a file cannot be used; what was read before stays.
         """
+        if self._resumes and not 0 <= self._clock() - self._built < KEYS:  # nor if the clock was set back
+            self._build()
         fresh = tuple(credentials.reloaded() for credentials in self._credentials)
         clients = self._clients.reloaded() if self._clients else None
         same = clients is self._clients and all(
@@ -125,7 +155,13 @@ class ServerContexts:
         return self._leaves.of(*self._localNames)
 
     def _build(self) -> None:
-        """Make the contexts of all credentials; the first that has a name gets it."""
+        """
+        Make the contexts of all credentials; the first that has a name gets it.
+
+        Tickets are those of the context that a connection begins with,
+        whatever certificate is chosen then: one rotation of its keys for all.
+        """
+        self._built = self._clock()
         self._contexts = [self._context(credentials) for credentials in self._credentials]
         self._byName: dict[str, SSL.Context] = {}
         for credentials, context in zip(self._credentials, self._contexts, strict=True):
@@ -134,7 +170,7 @@ class ServerContexts:
         self._local: tuple[Credentials, SSL.Context] | None = None
 
     def _context(self, credentials: Credentials) -> SSL.Context:
-        context = makeContext(credentials)
+        context = makeContext(credentials, resumable=RESUMABLE if self._resumes else 0)
         # Every context has all the callbacks: after `set_context` OpenSSL asks
         # the new one, and the old one may be gone after a reload.
         context.set_tlsext_servername_callback(self._onServerName)
@@ -188,7 +224,16 @@ class ServerContexts:
         known = set(offered)
         for protocol in self._alpn:
             if protocol in known:
+                if protocol == DIGLETT:
+                    self._beginLink(connection)
                 if self._clients and protocol == self._clientProtocol:
                     connection.set_verify(self._clientMode)
                 return protocol
         return SSL.NO_OVERLAPPING_PROTOCOLS
+
+    @staticmethod
+    def _beginLink(connection: SSL.Connection) -> None:
+        """Raise SSL.Error, which ends the handshake, if this is somebody's session. A link's is nobody's."""
+        if isResumed(connection):
+            raise SSL.Error("an agent cannot resume a session")
+        connection.set_options(SSL.OP_NO_TICKET)

@@ -392,25 +392,3 @@ class StandardLibraryTests(ServerCase):
                 standardContext(file),
                 contexts.connection(),
             )
-
-    def test_noResumption(self) -> None:
-        """A session is never resumed, though the client would and another server does."""
-        authority = LocalAuthority.open(Path(self.mktemp()))
-        contexts = ServerContexts(authority=authority, localNames=["localhost"])
-        credentials = authority.issue(["localhost"])
-        lenient = SSL.Context(SSL.TLS_METHOD)
-        lenient.use_certificate(credentials.leaf)
-        lenient.use_privatekey(credentials.key)
-
-        def other() -> SSL.Connection:
-            connection = SSL.Connection(lenient, None)
-            connection.set_accept_state()
-            return connection
-
-        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-            for server, expected in ((contexts.connection, False), (other, True)):
-                client = standardContext(authority.certificateFile)
-                client.maximum_version = version
-                first = standardShake("localhost", client, server())
-                again = standardShake("localhost", client, server(), first.session)
-                self.assertEqual(again.session_reused, expected)

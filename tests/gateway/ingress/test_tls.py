@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from OpenSSL import SSL
@@ -19,12 +20,27 @@ FAR = "192.0.2.7"
 
 
 class Browser:
-    """A visitor who speaks TLS, wants this name and offers these protocols."""
+    """A visitor who speaks TLS, wants this name and offers these protocols; perhaps one who was here before."""
 
-    def __init__(self, house: Any, name: str | None, alpn: tuple[bytes, ...] = (b"http/1.1",), host: str = FAR) -> None:
+    def __init__(
+        self,
+        house: Any,
+        name: str | None,
+        alpn: tuple[bytes, ...] = (b"http/1.1",),
+        host: str = FAR,
+        version: int | None = None,
+        before: Browser | None = None,
+    ) -> None:
         self._house = house
         self.raw = house.dial(HTTPS, host)
-        self.tls = house.plane.tls(self.raw, anyClient(name, list(alpn)))
+        connection = anyClient(name, list(alpn), version)
+        if before is not None:
+            connection = SSL.Connection(before.tls.connection.get_context(), None)
+            connection.set_connect_state()
+            connection.set_tlsext_host_name((name or "").encode())
+            connection.set_alpn_protos(list(alpn))
+            connection.set_session(before.tls.connection.get_session())
+        self.tls = house.plane.tls(self.raw, connection)
         self.end = Visitor(self.tls)
         self.shaken: list[Exception | None] = []
         self.tls.handshake(self.shaken.append)
@@ -127,6 +143,47 @@ class TerminatedTests(TLSTestCase):
         self.assertEqual(len(self.backends), 0)
         self.assertFalse(browser.heard.startswith(b"HTTP"))
         self.assertTrue(browser.closed)
+
+
+class ReturningTests(TLSTestCase):
+    """Visitors whose TLS session is resumed."""
+
+    def visits(self, name: str, alpn: bytes = b"http/1.1") -> Iterator[tuple[int, Browser]]:
+        """In both versions of TLS, one who was at `example` and comes back for this."""
+        for version in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
+            first = Browser(self.house, "example.gateway.com", version=version)
+            first.say(GET % b"example")
+            self.backends.say(-1, OK)
+            self.assertEqual(first.heard, OK)
+            yield version, Browser(self.house, name, (alpn,), before=first)
+
+    def test_request(self) -> None:
+        """Requests are answered as ever."""
+        for _, again in self.visits("example.gateway.com"):
+            again.say(GET % b"example")
+            self.backends.say(-1, OK)
+            self.assertEqual(again.heard, OK)
+
+    def test_anotherName(self) -> None:
+        """Host must be the SNI of TLS 1.3, and in 1.2 that with which the session began, whatever SNI says."""
+        self.agent("other", token="bob")
+        begun = {SSL.TLS1_2_VERSION: b"example", SSL.TLS1_3_VERSION: b"other"}
+        for host in (b"example", b"other"):
+            for version, again in self.visits("other.gateway.com"):
+                before = len(self.backends)
+                again.say(GET % host)
+                expected = host == begun[version]
+                self.assertEqual(len(self.backends) - before, expected)
+                self.assertEqual(again.heard.startswith(b"HTTP/1.1 421 "), not expected)
+
+    def test_noAgent(self) -> None:
+        """A visitor's session is no way to become an agent: TLS ends before a word is said."""
+        total = self.house.agents.total
+        for _, again in self.visits("example.gateway.com", b"diglett/2"):
+            self.assertIn("no application protocol", str(again.shaken))
+            self.assertTrue(again.closed)
+            self.assertEqual((self.house.agents.total, self.house.agents.handshakes), (total, 0))
+        self.assertEqual(len(self.house.crowds.handshakes), 0)
 
 
 class PassedThroughTests(TLSTestCase):
