@@ -69,6 +69,16 @@ class ReturningTests(TunnelTestCase):
             self.served(first, version, "-sess_out", kept)
             self.assertEqual(self.served(other, version, "-sess_in", kept), "New")
 
+    def test_nothingEarly(self) -> None:
+        """Nobody may send a request with the session before the handshake is done."""
+        gateway, kept, early = self.tunnel(nginx(self)), self.folder / "kept", self.folder / "early"
+        self.served(gateway, "-tls1_3", "-sess_out", kept)
+        self.assertIn(b"Max Early Data: 0\n", self.perform("openssl", "sess_id", "-in", kept, "-text", "-noout"))
+        early.write_bytes(REQUEST)
+        said = self.visit(gateway, "-sess_in", kept, "-early_data", early)
+        self.assertIn("Early data was not sent", said)
+        self.assertIn("hello from nginx", said)
+
     def test_noAgent(self) -> None:
         """No session leads to where agents are let in, which a handshake of its own does."""
         gateway = self.tunnel(nginx(self))
