@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Iterator
 from attrs import frozen
 
 from benchmarks.errors import Missing
-from benchmarks.namespaces import namespace, sweep, tun
+from benchmarks.namespaces import namespace, ordinary, sweep, tun
 from benchmarks.place import Host, Place
 
 if TYPE_CHECKING:
@@ -22,11 +22,15 @@ _SEED = 20  # the same packets are lost in every run
 
 @frozen
 class Line:
-    """What the line is like; the delay is one way, the loss is each way."""
+    """What the line is like; the delay is one way, the loss is each way.
+
+    cubic: its ends have the congestion control that most machines have, instead of this machine's.
+    """
 
     loss: float = 0.0  # percent
     delay: float = 25.0  # ms
     rate: float = 100.0  # Mbit/s
+    cubic: bool = False
 
     @property
     def buffer(self) -> int:
@@ -50,6 +54,8 @@ class Line:
                 name = ending.enter_context(namespace(_NAME, side))
                 device = tun(name, ADDRESSES[index], ADDRESSES[1 - index])
                 ending.callback(os.close, device)
+                if self.cubic:
+                    ordinary(name, ADDRESSES[index], ADDRESSES[1 - index])
                 hosts.append(Host(ADDRESSES[index], name))
                 devices.append(device)
             command = [str(lab.tools.line), *map(str, devices), *self.weather.split(), str(_SEED)]

@@ -60,3 +60,13 @@ def tun(home: str, address: str, peer: str) -> int:
     ip("-n", home, "addr", "add", address, "peer", peer, "dev", "line")
     ip("-n", home, "link", "set", "line", "up", "mtu", "1500")
     return device
+
+
+def ordinary(home: str, address: str, peer: str) -> None:
+    """Make cubic, nearly everybody's congestion control, that of a namespace, whatever this machine has.
+
+    A namespace's own default can be only what the machine allows to all, which is reno at least; a route can have any.
+    """
+    with inside(home):
+        Path("/proc/sys/net/ipv4/tcp_congestion_control").write_text("reno")
+    ip("-n", home, "route", "change", peer, "dev", "line", "src", address, "congctl", "cubic")

@@ -36,6 +36,8 @@ def allRows(settings: Settings) -> Sequence[Row]:
         StartUp(),
         Far("far-0", 100, 0),
         Far("far-1", 100, 1),
+        Far("far-0-cubic", 100, 0, cubic=True),
+        Far("far-1-cubic", 100, 1, cubic=True),
         Far("far-fast", 800, 0),
     ]
 

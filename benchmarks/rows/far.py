@@ -23,11 +23,15 @@ _STREAMS = (1, 8)
 
 @define(eq=False)
 class Far(Row):
-    """rate in Mbit/s, loss in percent each way. direct is a plain connection over the same line."""
+    """rate in Mbit/s, loss in percent each way. direct is a plain connection over the same line.
+
+    cubic: between machines as most are, instead of two like this one.
+    """
 
     key: str
     rate: float
     loss: float
+    cubic: bool = False
     fresh = True
     opaque = True
 
@@ -35,7 +39,7 @@ class Far(Row):
         return contender.far and super().applies(contender)
 
     def metrics(self, settings: Settings) -> list[Metric]:
-        name = f"50 ms, {self.rate:g} Mbit/s, {self.loss:g} % loss"
+        name = f"50 ms, {self.rate:g} Mbit/s, {self.loss:g} % loss" + ", cubic" * self.cubic
         found = [Metric(f"{self.key}.trip", f"{name}: round trip, p50", "ms", more=False)]
         for count in _STREAMS:
             title = f"{name}: down, {count} stream{'s' * (count > 1)}"
@@ -63,5 +67,5 @@ class Far(Row):
 
     @contextmanager
     def place(self, lab: Lab) -> Iterator[Place]:
-        with Line(self.loss, rate=self.rate).opened(lab) as place:
+        with Line(self.loss, rate=self.rate, cubic=self.cubic).opened(lab) as place:
             yield place
