@@ -85,6 +85,9 @@ GOALS = [
     Goal("far-0.8", "≥", 0.95, other="far-0.1"),
     Goal("far-1.8", "≥", 0.95, other="far-1.1"),
     *_against("far-fast.1", "≥", ssh=1.5, direct=0.8),
+    *_against("far-0-cubic.1", "≥", direct=0.8),
+    # Loss costs little; cubic alone would leave a fortieth.
+    *(Goal(f"far-1-cubic.{count}", "≥", 0.8, "ours-bbr", other=f"far-0-cubic.{count}") for count in (1, 8)),
     Goal("startup.help", "≤", 80),
     Goal("startup.agent", "≤", 600),
 ]

@@ -26,6 +26,7 @@ def allContenders(prototype: Path | None = None, others: Sequence[Path] = ()) ->
         Ours(),
         Ours("ours-nopoll", "ours, no polling", env={"DIGLETT_POLL": "off"}),
         Ours("ours-portable", "ours, portable plane", env={"DIGLETT_PLANE": "portable"}),
+        Ours("ours-bbr", "ours, BBR", "far", env={"DIGLETT_CONGESTION": "bbr"}),
         Ours("ours-http", "ours, HTTP front", "http"),
         Ours("ours-https", "ours, HTTPS front", "https"),
         NginxFronted("nginx-ssh", "nginx TLS, ssh -R", Ssh),

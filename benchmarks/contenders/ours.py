@@ -33,7 +33,7 @@ def gatewayCommand() -> list[str]:
 
 @define(eq=False)
 class Ours(Contender):
-    """way: opaque (the listening ports), http or https (the embedded fronts)."""
+    """way: opaque (the listening ports), far (these, for long lines only), http or https (the embedded fronts)."""
 
     key: str = "ours"
     label: str = "ours"
@@ -43,9 +43,11 @@ class Ours(Contender):
     """What to start instead of `diglett`."""
 
     def __attrs_post_init__(self) -> None:
-        self.opaque = self.way == "opaque"
-        self.far = self.opaque and not self.env
-        if self.way == "https":
+        self.opaque = self.way in ("opaque", "far")
+        self.far = self.way == "far" or (self.opaque and not self.env)
+        if self.way == "far":
+            self.doors = frozenset()
+        elif self.way == "https":
             self.doors = frozenset({"secure"})
 
     def start(self, site: Site) -> Running:
@@ -84,12 +86,12 @@ class Ours(Contender):
     def _door(self, site: Site, gateway: Process, agent: Process, name: str, front: int) -> Door:
         pattern = rf"registered {name}\.localhost -> \S+:(\d+)"
         registered = site.await_(agent, f"register {name}", lambda: re.search(pattern, gateway.output()))
-        if self.way == "opaque":
+        if self.opaque:
             return Door(int(registered[1]))
         return Door(front, name=f"{name}.localhost", scheme=self.way)
 
     def _awaitForwarding(self, site: Site, agent: Process, doors: dict[str, Door]) -> None:
-        if self.way == "opaque":
+        if self.opaque:
             site.awaitEcho(agent, doors["load"].port)
         else:
             site.awaitAnswer(agent, doors["web"].port, "web.localhost", self.way == "https")

@@ -36,7 +36,7 @@ class Far(Row):
     opaque = True
 
     def applies(self, contender: Contender) -> bool:
-        return contender.far and super().applies(contender)
+        return contender.far
 
     def metrics(self, settings: Settings) -> list[Metric]:
         name = f"50 ms, {self.rate:g} Mbit/s, {self.loss:g} % loss" + ", cubic" * self.cubic

@@ -172,5 +172,5 @@ class Metered:
     def localAddress(self) -> Any:
         return self._channel.localAddress()
 
-    def option(self, level: int, name: int, value: int) -> None:
+    def option(self, level: int, name: int, value: int | bytes) -> None:
         self._channel.option(level, name, value)

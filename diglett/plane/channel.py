@@ -60,7 +60,7 @@ class Channel(Protocol):
     def localAddress(self) -> Any:
         """Our socket address."""
 
-    def option(self, level: int, name: int, value: int) -> None:
+    def option(self, level: int, name: int, value: int | bytes) -> None:
         """Set a socket option where there is such a thing."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from diglett.errors import UsageError
 from diglett.plane.channel import Plane
 from diglett.plane.readiness import hasReadiness
+from diglett.plane.tuning import checkCongestion
 
 DRIVERS = ("fast", "portable")
 
@@ -15,8 +16,10 @@ DRIVERS = ("fast", "portable")
 def makePlane(reactor: Any) -> Plane:
     """The fast driver where the system and the reactor can have it, else the portable one.
 
-    `DIGLETT_PLANE` decides when it is set. Raises UsageError: it is set to something else.
+    `DIGLETT_PLANE` decides when it is set. Raises UsageError: it is set to something else, or
+    `DIGLETT_CONGESTION` to what cannot be had.
     """
+    checkCongestion()
     wanted = os.environ.get("DIGLETT_PLANE") or ("fast" if fits(reactor) else "portable")
     if wanted == "fast":
         from diglett.plane.fast import FastPlane

@@ -171,6 +171,6 @@ class CipherChannel:
     def localAddress(self) -> Any:
         return self._below.localAddress()
 
-    def option(self, level: int, name: int, value: int) -> None:
+    def option(self, level: int, name: int, value: int | bytes) -> None:
         """Set a socket option of the channel below."""
         self._below.option(level, name, value)

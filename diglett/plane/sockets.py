@@ -172,7 +172,7 @@ class SocketChannel:
         except OSError:
             return ""
 
-    def option(self, level: int, name: int, value: int) -> None:
+    def option(self, level: int, name: int, value: int | bytes) -> None:
         """Set a socket option where the system knows it."""
         try:
             self._socket.setsockopt(level, name, value)

@@ -144,7 +144,7 @@ class TransportChannel(Protocol):
     def localAddress(self) -> Any:
         return addressOf(self.transport.getHost())
 
-    def option(self, level: int, name: int, value: int) -> None:
+    def option(self, level: int, name: int, value: int | bytes) -> None:
         """Set a socket option where there is a socket that knows it."""
         try:
             self.transport.getHandle().setsockopt(level, name, value)

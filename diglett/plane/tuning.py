@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import sys
 from typing import Any
+
+from diglett.errors import UsageError
 
 NOTSENT_LOWAT = 131_072
 """Bytes a link lets wait in the kernel unsent: more would stand between a ping and a slow line."""
@@ -14,10 +18,12 @@ _TCP_KEEPIDLE = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE",
 _TCP_KEEPINTVL = getattr(socket, "TCP_KEEPINTVL", None)
 _TCP_KEEPCNT = getattr(socket, "TCP_KEEPCNT", None)
 _TCP_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+_TCP_CONGESTION = getattr(socket, "TCP_CONGESTION", None)
 _PROBES = 4
 IDLE = 300
 """Seconds of silence after which the kernel asks whether a visitor is still there, and that it may take to answer: one
 whose machine or network is gone would stay for ever otherwise."""
+_REFUSALS = {errno.ENOENT: "which this kernel does not have", errno.EPERM: "which this user may not have"}
 
 
 def _probing(idle: int, most: int) -> list[tuple[int, int, int]]:
@@ -54,6 +60,36 @@ def tuneLink(channel: Any, timeout: float) -> None:
         channel.option(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, NOTSENT_LOWAT)
     if _TCP_USER_TIMEOUT is not None:
         channel.option(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int(timeout * 1000))
+    wanted = _congestionControl()
+    if _TCP_CONGESTION is not None and wanted is not None:
+        channel.option(socket.IPPROTO_TCP, _TCP_CONGESTION, os.fsencode(wanted))  # the kernel may refuse
+
+
+def checkCongestion() -> None:
+    """Raises UsageError: `DIGLETT_CONGESTION` names what no socket of this process can have."""
+    wanted = _congestionControl()
+    if wanted is None:
+        return
+    if _TCP_CONGESTION is None:
+        raise UsageError(f"DIGLETT_CONGESTION is {wanted!r}: on this system it can only be system")
+    try:
+        with socket.socket() as trial:
+            trial.setsockopt(socket.IPPROTO_TCP, _TCP_CONGESTION, os.fsencode(wanted))
+    except OSError as error:
+        why = _REFUSALS.get(error.errno or 0, f"which cannot be had ({error.strerror})")
+        raise UsageError(
+            f"DIGLETT_CONGESTION is {wanted!r}, {why}: it can be system, or what "
+            "`sysctl net.ipv4.tcp_allowed_congestion_control` lists"
+        ) from error
+
+
+def _congestionControl() -> str | None:
+    """What a link should have instead of what the system gives it; None leaves that.
+
+    BBR is not the default, much as it helps where packets are lost: it takes the line from others who have cubic.
+    """
+    setting = os.environ.get("DIGLETT_CONGESTION", "")
+    return setting if setting not in ("", "system") else None
 
 
 def acknowledgeNow(channel: Any) -> None:

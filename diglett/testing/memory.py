@@ -62,7 +62,7 @@ class MemoryChannel:
         self.chunk = 0
         self.closed = False
         """`close` or `abort` was called, or it broke."""
-        self.options: dict[tuple[int, int], int] = {}
+        self.options: dict[tuple[int, int], int | bytes] = {}
         """Socket options that were set: by level and name."""
         self._plane = plane
         self._incoming = incoming
@@ -135,7 +135,7 @@ class MemoryChannel:
     def localAddress(self) -> Any:
         return self._address
 
-    def option(self, level: int, name: int, value: int) -> None:
+    def option(self, level: int, name: int, value: int | bytes) -> None:
         self.options[level, name] = value
 
     # ---- what a network can do -----------------------------------------------------------------------------------

@@ -77,19 +77,25 @@ class TunnelTestCase(ProcessTestCase):
     """Tests that stand in front of and behind a tunnel."""
 
     def gateway(
-        self, *options: str | Path, state: str = "state", domain: str = "localhost", ports: tuple[str, ...] = ()
+        self,
+        *options: str | Path,
+        state: str = "state",
+        domain: str = "localhost",
+        ports: tuple[str, ...] = (),
+        **environment: str,
     ) -> Gateway:
         """Start a gateway on free ports of loopback. `ports` is where to listen for agents, https and http instead."""
         listen, https, http = ports or (LOOPBACK,) * 3
         folder = self.folder / state
         program = self.launchServer(
-            "--listen", listen, "--https", https, "--http", http, "--domain", domain, *options, state=state
-        )
+            "--listen", listen, "--https", https, "--http", http, "--domain", domain, *options, state=state,
+            **environment,
+        )  # fmt: skip
         return Gateway(program, folder, domain)
 
-    def launchServer(self, *words: str | Path, state: str = "state") -> Program:
+    def launchServer(self, *words: str | Path, state: str = "state", **environment: str) -> Program:
         """Run `diglett-server`."""
-        return self.launchOurs("-c", SERVER, *words, DIGLETT_STATE=str(self.folder / state))
+        return self.launchOurs("-c", SERVER, *words, DIGLETT_STATE=str(self.folder / state), **environment)
 
     def agent(self, gateway: Gateway | None, *words: str | Path, state: str = "state", **environment: str) -> Program:
         """Start an agent, by default as the gateway's own user; with another `state` it knows nothing of it."""
