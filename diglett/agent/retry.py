@@ -7,14 +7,15 @@ from collections.abc import Callable
 
 LONGEST = 15.0
 """Seconds between two attempts, at the most."""
-EAGER = 30.0
-"""Seconds after a loss during which attempts come within a second of each other: most outages are restarts."""
+EAGER = 60.0
+"""Seconds after a loss during which attempts come within a second of each other: most outages are restarts, and half of
+this a gateway may take to let the streams of others run out."""
 
 
 class RetryPolicy:
     """Full jitter, so that many agents that lost one gateway do not come back as one.
 
-    Just after a loss at once, then for half a minute every second at the latest, then exponentially up to `LONGEST`.
+    Just after a loss at once, then for a minute every second at the latest, then exponentially up to `LONGEST`.
     One that was never up, or was refused, starts with the exponential part.
     """
 

@@ -22,7 +22,7 @@ class RetryPolicyTests(SynchronousTestCase):
         self.assertLessEqual(policy(Clock()).lost(), 0.2)
 
     def test_eagerWhileTheGatewayRestarts(self) -> None:
-        """For half a minute after a loss attempts are less than a second apart: who returns is found at once."""
+        """For a minute after a loss attempts are less than a second apart: who returns is found at once."""
         clock = Clock()
         retry = policy(clock)
         clock.advance(retry.lost())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from diglett.errors import LinkLost, Refused, UsageError
+from diglett.gateway.service import DRAIN_LIMIT
 from diglett.plane.channel import Target
 from diglett.testing import NotedEndpoint, memoryCredentials
 from diglett.trust.client import GatewayTrust
@@ -162,7 +163,7 @@ class ReturningTests(ServiceTestCase):
         self.assertTrue(hand.up)
 
     def test_longOutage(self) -> None:
-        """After half a minute it looks less often, but never less than every 15 seconds."""
+        """After a minute it looks less often, but never less than every 15 seconds."""
         hand = self.agent()
         self.house.shut()
         self.session().end(Refused("crash", code="internal"))
@@ -189,6 +190,17 @@ class ReturningTests(ServiceTestCase):
 
 class MovingTests(ServiceTestCase):
     """A gateway that drains."""
+
+    def test_slowRestart(self) -> None:
+        """A gateway that lets others' streams run out, as long as it does that, and restarts: it is found at once."""
+        hand = self.agent()
+        self.house.shut()
+        self.session().drain()
+        self.plane.advance(DRAIN_LIMIT + 15, 0.1)
+        self.assertFalse(hand.up)
+        self.house.open()
+        self.plane.advance(1, 0.1)
+        self.assertTrue(hand.up)
 
     def test_streamsStay(self) -> None:
         """Streams run to their end on the old link while new visitors come over the new one."""
