@@ -97,7 +97,7 @@ class MethodRecords:
 class FunctionRecords:
     """By OpenSSL's functions."""
 
-    __slots__ = ("exhausted", "_connection", "_from", "_into", "_methods", "_ssl")
+    __slots__ = ("exhausted", "_from", "_into", "_methods", "_ssl")
 
     def __init__(self, connection: Any) -> None:
         """Raises AttributeError: pyOpenSSL has changed."""
