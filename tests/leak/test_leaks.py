@@ -51,6 +51,21 @@ class VerdictTests(SynchronousTestCase):
         self.assertEqual(self.wrong(blocks=6_000), ["6000 more allocated blocks"])
         self.assertEqual(self.wrong(resident=50 * 1_048_576), ["50.0 MiB more memory"])
 
+    def test_cancelledTimers(self) -> None:
+        """Cancelled timers do not count, nor do their methods: Twisted forgets them when it likes."""
+        from twisted.internet import reactor
+
+        timers: Any = reactor
+        kept = [timers.callLater(60, print) for _ in range(3 * SLACK)]
+        running = verdict(self.before, Snapshot.take(Clock()), 1)
+        self.assertEqual(
+            [each for each in running if "more of" in each],
+            [f"{6 * SLACK} more of builtins.method", f"{3 * SLACK} more of twisted.internet.base.DelayedCall"],
+        )
+        for each in kept:
+            each.cancel()
+        self.assertEqual([each for each in verdict(self.before, Snapshot.take(Clock()), 1) if "more of" in each], [])
+
     def test_objects(self) -> None:
         """So are objects of one type, as real ones show."""
 
