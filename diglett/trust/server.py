@@ -14,15 +14,7 @@ from OpenSSL import SSL
 from diglett.errors import UsageError
 from diglett.trust.authority import LocalAuthority
 from diglett.trust.clients import ClientAuthorities, clientNameOf
-from diglett.trust.contexts import (
-    DIGLETT,
-    isResumed,
-    makeContext,
-    peerCertificate,
-    protocolOf,
-    serverNameOf,
-    trust,
-)
+from diglett.trust.contexts import DIGLETT, isResumed, makeContext, peerCertificate, protocolOf, serverNameOf, trust
 from diglett.trust.credentials import Credentials
 from diglett.trust.hosts import isHostName, ownNames
 from diglett.trust.leaves import LIMIT, Leaves

@@ -22,15 +22,7 @@ from diglett.trust.contexts import DIGLETT, HTTP, isResumed, makeContext, protoc
 from diglett.trust.credentials import loadCredentials
 from diglett.trust.server import KEYS, ServerContexts
 from tests.trust.forging import named
-from tests.trust.shaking import (
-    anyClient,
-    credentialsOf,
-    move,
-    say,
-    shake,
-    standardContext,
-    standardShake,
-)
+from tests.trust.shaking import anyClient, credentialsOf, move, say, shake, standardContext, standardShake
 
 reactor: Any = _reactor
 

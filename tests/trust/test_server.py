@@ -24,15 +24,7 @@ from diglett.trust.credentials import Credentials, loadCredentials
 from diglett.trust.pins import pinOf
 from diglett.trust.server import ServerContexts
 from diglett.wire import frames
-from tests.trust.shaking import (
-    anyClient,
-    credentialsOf,
-    move,
-    say,
-    shake,
-    standardContext,
-    standardShake,
-)
+from tests.trust.shaking import anyClient, credentialsOf, move, say, shake, standardContext, standardShake
 
 VERSIONS = (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION)
 
