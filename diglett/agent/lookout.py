@@ -109,16 +109,16 @@ class _Peek:
         self._finished = False
         self._ours = False
 
-    def deliver(self, parts: Sequence[memoryview], size: int) -> None:
+    def deliver(self, parts: Sequence[memoryview], size: int) -> int:
         if self._ours:
-            self._mux.delivered(self._stream, size)
-            return
+            return size
         self._held = b"".join((self._held, *parts))
         expected = self._lookout.find(self._held)
         if expected is not None:
             self._answer(expected)
         elif b"\n" in self._held or len(self._held) >= FIRST:
             self.passOn()
+        return 0
 
     def finished(self) -> None:
         self._finished = True
@@ -144,7 +144,7 @@ class _Peek:
         taken = stream.endpoint
         assert taken is not None
         if held:
-            taken.deliver([memoryview(held)], len(held))
+            self._mux.delivered(stream, taken.deliver([memoryview(held)], len(held)))
         if self._finished:
             (stream.endpoint or taken).finished()
 

@@ -299,7 +299,8 @@ class AgentService(Service):
 class _Nobody:
     """The endpoint of a stream that was refused."""
 
-    def deliver(self, parts: Any, size: int) -> None: ...
+    def deliver(self, parts: Any, size: int) -> int:
+        return 0
 
     def finished(self) -> None: ...
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from diglett.plane.channel import Channel
 from diglett.wire.frames import Reason
 from diglett.wire.mux import Mux
+from diglett.wire.outbox import NO_ROOM
 from diglett.wire.stream import Stream
 
 
@@ -39,23 +40,18 @@ class Splice:
     # ---- the channel's owner -------------------------------------------------------------------------------------
 
     def readable(self) -> None:
-        stream = self.stream
-        mux = self.mux
-        room = mux.reserve(stream)
-        if room is None:
-            self._channel.pauseReading()
-            return
         try:
-            size = self._channel.readInto(room)
+            size = self.mux.pull(self.stream, self._channel.readInto)
         except OSError as error:
             self.broken(error)
             return
         if size > 0:
-            mux.commit(stream, size)
             self.answered = False
         elif size == 0:
-            mux.finish(stream)
+            self.mux.finish(self.stream)
             self._ended(_READ)
+        elif size == NO_ROOM:
+            self._channel.pauseReading()
 
     def drained(self, size: int) -> None:
         self.mux.delivered(self.stream, size)
@@ -67,11 +63,9 @@ class Splice:
 
     # ---- the mux's endpoint --------------------------------------------------------------------------------------
 
-    def deliver(self, parts: Sequence[memoryview], size: int) -> None:
+    def deliver(self, parts: Sequence[memoryview], size: int) -> int:
         self.answered = True
-        sent = self._channel.write(parts, size)
-        if sent:
-            self.mux.delivered(self.stream, sent)
+        return self._channel.write(parts, size)
 
     def finished(self) -> None:
         if not self._over & _READ:
@@ -133,7 +127,7 @@ class PendingSplice:
         self._stream.endpoint = splice
         held, self._held = self._held, bytearray()
         if held:
-            splice.deliver([memoryview(held)], len(held))
+            self._mux.delivered(self._stream, splice.deliver([memoryview(held)], len(held)))
         if self._ended:
             splice.closed(Reason.ENDED, "")
             return
@@ -146,9 +140,10 @@ class PendingSplice:
         self._cancel = None
         self._mux.close(self._stream, reason, text)
 
-    def deliver(self, parts: Sequence[memoryview], size: int) -> None:
+    def deliver(self, parts: Sequence[memoryview], size: int) -> int:
         for part in parts:
             self._held += part
+        return 0
 
     def finished(self) -> None:
         self._finished = True

@@ -180,7 +180,11 @@ class Mux(Outbox, Inbox):
         owed = stream.owed + size
         if owed * 2 < stream.window or stream.finishedThere:
             stream.owed = owed
-            return
+        else:
+            self._return(stream, owed)
+
+    def _return(self, stream: Stream, owed: int) -> None:
+        """Give the peer this much credit, and more when the window was the bottleneck."""
         stream.owed = 0
         now = self._clock()
         grown = self.growth.grow(stream.window, now - stream.since)
@@ -205,9 +209,21 @@ class Mux(Outbox, Inbox):
         stream.undelivered += size
         self.undelivered += size
         try:
-            stream.endpoint.deliver(parts, size)  # type: ignore[union-attr]
+            sent = stream.endpoint.deliver(parts, size)  # type: ignore[union-attr]
         except Exception:
             self._failed(stream)
+            return
+        if sent and sent == stream.undelivered:
+            # As `delivered` would; this is nearly all that ever happens to the bytes of a page.
+            stream.undelivered = 0
+            self.undelivered -= sent
+            owed = stream.owed + sent
+            if owed * 2 < stream.window:
+                stream.owed = owed
+            else:
+                self._return(stream, owed)
+            return
+        self.delivered(stream, sent)
         if self.undelivered > self._undeliveredMax:
             self._fail(self._stalled(), Reason.BUFFER, "too much is buffered on this link")
 

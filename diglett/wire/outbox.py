@@ -10,15 +10,18 @@ never behind more than one batch.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from diglett.wire.batch import FLUSH_AT, Batch, BatchPool
 from diglett.wire.driver import Carrier
-from diglett.wire.frames import HEADER, HEADER_SIZE, PAYLOAD_MAX, Kind
+from diglett.wire.frames import HEADER, HEADER_SIZE, PAYLOAD_MAX, Kind, encodeFrame
 from diglett.wire.stream import Stream
 
 CONTROL_QUEUE_MAX = 1_048_576
 """Unsent control frames, bytes; a link on which we owe more is given up."""
 
+NO_ROOM = -2
+"""What `Outbox.pull` answers instead of asking."""
 _PAYLOAD = int(Kind.PAYLOAD)
 _pack = HEADER.pack_into
 
@@ -41,55 +44,57 @@ class Outbox:
         self._waiting: OrderedDict[Stream, None] = OrderedDict()
         """In the order they asked; a stream leaves it when it ends."""
 
-    def reserve(self, stream: Stream) -> memoryview | None:
-        """Where this stream's next payload may be received; None: not now, the endpoint will be resumed.
+    def pull(self, stream: Stream, read: Callable[[memoryview], int]) -> int:
+        """Have `read` put this stream's next payload where it is sent from: how much it says that was.
 
-        Nothing else may be asked of this mux, or of another on the same pool, between this and `commit`; not committing
-        is fine, and keeps no buffer.
+        NO_ROOM: it was not asked, and the endpoint will be resumed. 0 or less of `read` is handed on, and nothing is
+        sent. `read` must ask nothing of this mux, or of another on the same pool.
         """
         credit = stream.credit
-        if credit <= 0:
-            stream.starved = True
-            return None
-        if self.blocked:
-            if not self.silent:
-                self._waiting[stream] = None
-            return None
+        if credit <= 0 or self.blocked:
+            self._putOff(stream)
+            return NO_ROOM
         batch = self._batch
-        if batch is None:
-            batch = self._pool.spare()
-        start = self._position + HEADER_SIZE
-        return batch.view[start : start + (credit if credit < PAYLOAD_MAX else PAYLOAD_MAX)]
-
-    def commit(self, stream: Stream, size: int) -> None:
-        """So many bytes have been put where `reserve` said."""
-        batch = self._batch
+        view = self._pool.spare().view if batch is None else batch.view
+        position = self._position
+        start = position + HEADER_SIZE
+        size = read(view[start : start + (credit if credit < PAYLOAD_MAX else PAYLOAD_MAX)])
+        if size <= 0:
+            return size
         if batch is None:
             batch = self._batch = self._pool.acquire()
-        position = self._position
         _pack(batch.buffer, position, _PAYLOAD, stream.id, size)
-        stream.credit -= size
-        self._position = position = position + HEADER_SIZE + size
+        stream.credit = credit - size
+        self._position = position = start + size
         if position >= FLUSH_AT:
             self._carrier.flush()
         elif not self._announced:
             self._announced = True
             self._carrier.outputReady()
+        return size
 
     def write(self, stream: Stream, data: bytes | memoryview) -> int:
         """Copy in as much of this as may be sent now; how much that was. When less, the endpoint will be resumed."""
         done = 0
         size = len(data)
-        view = memoryview(data)
         while done < size:
-            room = self.reserve(stream)
-            if room is None:
+            credit = stream.credit
+            if credit <= 0 or self.blocked:
+                self._putOff(stream)
                 break
-            step = min(len(room), size - done)
-            room[:step] = view[done : done + step]
-            self.commit(stream, step)
+            step = min(size - done, credit, PAYLOAD_MAX)
+            stream.credit = credit - step
+            part = data if step == size else memoryview(data)[done : done + step]
+            self.append(encodeFrame(_PAYLOAD, stream.id, part))
             done += step
         return done
+
+    def _putOff(self, stream: Stream) -> None:
+        """Not now: when there is credit, or when the link goes on, whichever it lacks."""
+        if stream.credit <= 0:
+            stream.starved = True
+        elif not self.silent:
+            self._waiting[stream] = None
 
     def append(self, frame: bytes) -> None:
         """Put a control frame in its place: in the batch, or first in line when the link is blocked.

@@ -14,8 +14,9 @@ class Endpoint(Protocol):
     None of these may raise; none may touch the views after returning.
     """
 
-    def deliver(self, parts: Sequence[memoryview], size: int) -> None:
-        """Bytes from the peer, in order; report them to `Mux.delivered` when they are really written."""
+    def deliver(self, parts: Sequence[memoryview], size: int) -> int:
+        """Bytes from the peer, in order; how many were really written at once. The others are to be reported to
+        `Mux.delivered` when they are."""
 
     def finished(self) -> None:
         """The peer sends no more."""
@@ -24,7 +25,7 @@ class Endpoint(Protocol):
         """The stream is over before both sides had finished."""
 
     def resume(self) -> None:
-        """`Mux.reserve`, having said no, would say yes now."""
+        """`Mux.pull` or `Mux.write`, having refused, would take something now."""
 
 
 class Stream:

@@ -251,8 +251,9 @@ class EndTests(LinkTestCase):
             self.connect()
             link = self.agent.link
 
-            def closing(*arguments: Any) -> None:
+            def closing(*arguments: Any) -> int:
                 link.close()
+                return 0
 
             if where == "draining":
                 setattr(self.agent.handler, where, closing)

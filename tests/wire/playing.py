@@ -10,7 +10,7 @@ from diglett.errors import Refused
 from diglett.wire.frames import CREDIT_MAX, HEADER, HEADER_SIZE, Kind, Reason, decodeClose
 from diglett.wire.mux import Mux
 from diglett.wire.opening import Opening
-from diglett.wire.outbox import CONTROL_QUEUE_MAX
+from diglett.wire.outbox import CONTROL_QUEUE_MAX, NO_ROOM, Outbox
 from diglett.wire.stream import Stream
 from diglett.wire.windows import GROWTH_CAP
 
@@ -33,6 +33,17 @@ def parse(data: bytes | bytearray | memoryview) -> Frames:
     return frames
 
 
+def room(outbox: Outbox, stream: Stream) -> int | None:
+    """How many bytes of this stream's would be taken now; None: none, and its endpoint will be resumed."""
+    asked: list[int] = []
+
+    def look(view: memoryview) -> int:
+        asked.append(len(view))
+        return -1
+
+    return None if outbox.pull(stream, look) == NO_ROOM else asked[0]
+
+
 class Endpoint:
     """Delivers at once, or `takes` at most so many bytes and the rest when told."""
 
@@ -47,17 +58,15 @@ class Endpoint:
         self.ending: tuple[Reason, str] | None = None
         self.resumed = 0
 
-    def deliver(self, parts: Sequence[memoryview], size: int) -> None:
+    def deliver(self, parts: Sequence[memoryview], size: int) -> int:
         assert parts and all(parts), "an empty part"
         assert size == sum(map(len, parts))
         assert not self.ended and self.ending is None, "bytes after the end"
         for part in parts:
             self.heard += part
-        self.queued += size
-        if self.takes is None:
-            self.drain()
-        else:
-            self.drain(min(self.takes, self.queued))
+        taken = self.queued + size if self.takes is None else min(self.takes, self.queued + size)
+        self.queued += size - taken
+        return taken
 
     def drain(self, size: int | None = None) -> None:
         """The other socket takes so many of the bytes that are queued."""

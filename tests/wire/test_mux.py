@@ -86,9 +86,10 @@ class PiecesTests(SynchronousTestCase):
         calls: list[tuple[int, list[bytes]]] = []
 
         def listen(id: int) -> None:
-            def deliver(parts: Sequence[memoryview], size: int) -> None:
+            def deliver(parts: Sequence[memoryview], size: int) -> int:
                 calls.append((id, [bytes(part) for part in parts]))
                 self.assertTrue(all(part.obj is data for part in parts), "copied")
+                return size
 
             side.endpoints[id].deliver = deliver
 

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from diglett.errors import Refused
 from diglett.wire.frames import Kind, Reason, encodeClose, encodeFrame
-from tests.wire.playing import Side, check
+from tests.wire.playing import Side, check, room
 from tests.wire.test_mux_streams import finish, openFrame, payload
 
 
@@ -85,7 +85,7 @@ class LostTests(SynchronousTestCase):
         side.receive(payload(1, bytes(1_000)))
         side.mux.block()
         for each in ends:
-            self.assertIsNone(side.mux.reserve(each.stream))
+            self.assertIsNone(room(side.mux, each.stream))
         side.mux.lost("the link broke")
         self.assertEqual([each.ending for each in ends], [(Reason.LOST, "the link broke")] * 3)
         self.assertEqual((side.mux.streams, side.mux.undelivered, side.mux.output()), ({}, 0, []))
@@ -103,7 +103,7 @@ class LostTests(SynchronousTestCase):
         side.mux.close(end.stream)
         side.mux.drain()
         side.mux.terminate()
-        self.assertIsNone(side.mux.reserve(end.stream))
+        self.assertIsNone(room(side.mux, end.stream))
         for _ in range(100_000):
             side.mux.ping(b"12345678")
         self.assertRaises(Refused, side.open)

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from diglett.errors import ProtocolError, Refused
 from diglett.wire.frames import CONTROL_MAX, HEADER, ID_MAX, Kind, Reason, encodeFrame
 from diglett.wire.outbox import CONTROL_QUEUE_MAX
-from tests.wire.playing import Side, check
+from tests.wire.playing import Side, check, room
 from tests.wire.test_mux import VALID
 from tests.wire.test_mux_flow import credit
 from tests.wire.test_mux_streams import finish, openFrame, payload
@@ -159,7 +159,7 @@ class FloodTests(SynchronousTestCase):
             side.mux.block()
             for _ in range(500):
                 end = side.open()
-                self.assertIsNone(side.mux.reserve(end.stream))
+                self.assertIsNone(room(side.mux, end.stream))
                 side.mux.close(end.stream, Reason.RESET)
             self.assertEqual((len(side.mux.streams), len(side.mux._waiting)), (0, 0))
             side.mux.unblock()

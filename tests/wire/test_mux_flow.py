@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from diglett.wire.frames import CREDIT_MAX, PAYLOAD_MAX, Kind, Reason, encodeFrame
+from diglett.wire.outbox import NO_ROOM
 from diglett.wire.windows import WINDOW_CAP
-from tests.wire.playing import Frames, Side, check
+from tests.wire.playing import Frames, Side, check, room
 from tests.wire.test_mux_streams import finish, openFrame, payload
 
 WINDOW = 65_536
@@ -90,6 +91,48 @@ class ReceivingTests(SynchronousTestCase):
         self.side.mux.delivered(self.end.stream, 500)
         self.assertEqual(self.side.mux.undelivered, 0)
 
+    def test_deliveredAtOnce(self) -> None:
+        """What an endpoint says of bytes that just come counts once, however it says it, and never for more."""
+        mux, stream = self.side.mux, self.end.stream
+        said: list[int] = []
+
+        def deliver(parts: Sequence[memoryview], size: int) -> int:
+            mux.delivered(stream, said[0])
+            return said[1]
+
+        self.end.deliver = deliver
+        for within, returned in ((0, 100), (100, 0), (40, 60), (60, 60), (100, 100), (0, 1_000)):
+            said[:] = within, returned
+            owed = stream.owed
+            self.side.receive(payload(1, bytes(100)))
+            self.assertEqual((stream.owed - owed, stream.undelivered, mux.undelivered), (100, 0, 0))
+
+    def test_deliveredInParts(self) -> None:
+        """What it takes at once, and what it reports later, add up to what came."""
+        for taken in (0, 1, 99, 100):
+            self.end.takes = taken
+            self.side.receive(payload(1, bytes(100)))
+            self.assertEqual(self.side.mux.undelivered, 100 - taken)
+            self.end.drain()
+            self.assertEqual(self.side.mux.undelivered, 0)
+        self.assertEqual(self.end.stream.owed, 400)
+
+    def test_closedWhileDelivered(self) -> None:
+        """An endpoint that closes its stream on what comes owes nothing, whatever it says of that."""
+        for said in (0, 50, 100, 1_000):
+            side = Side(window=WINDOW)
+            side.receive(openFrame(1))
+            end = side.endpoints[1]
+
+            def deliver(parts: Sequence[memoryview], size: int, side: Side = side, end: Any = end) -> int:
+                side.mux.close(end.stream)
+                return said
+
+            end.deliver = deliver
+            side.receive(payload(1, bytes(100)), payload(1, bytes(100)))
+            self.assertEqual((side.mux.undelivered, side.mux.streams), (0, {}))
+            self.assertEqual([kind for kind, _, _ in side.take()], [Kind.CLOSE])
+
     def test_empty(self) -> None:
         """A Payload without payload has no meaning: endpoints never see it, alone, amid others or after Finish."""
         self.side.receive(payload(1, b""), payload(1, b"a"), payload(1, b""), payload(1, b"b"), payload(1, b""))
@@ -102,9 +145,9 @@ class ReceivingTests(SynchronousTestCase):
         calls: list[int] = []
         deliver = self.end.deliver
 
-        def count(parts: Sequence[memoryview], size: int) -> None:
+        def count(parts: Sequence[memoryview], size: int) -> int:
             calls.append(len(parts))
-            deliver(parts, size)
+            return int(deliver(parts, size))
 
         self.end.deliver = count
         self.side.receive(payload(1, b"") * 10_000, payload(1, b"x"))
@@ -329,7 +372,7 @@ class UndeliveredTests(SynchronousTestCase):
             self.side.mux.finish(self.side.endpoints[id].stream)
         self.side.take()
         five = self.side.endpoints[5]
-        five.deliver = lambda parts, size: self.side.mux.close(five.stream)
+        five.deliver = lambda parts, size: self.side.mux.close(five.stream) or 0
         self.side.receive(payload(5, b"x"))
         self.assertEqual(self.side.closes(), [(5, Reason.NONE)])
         self.side.receive(openFrame(7), openFrame(9))
@@ -362,17 +405,14 @@ class TurnTests(SynchronousTestCase):
         side.flush = flush
 
         def resume(id: int) -> None:
-            room = mux.reserve(mux.streams[id])
-            while room is not None:
-                shares[id] += len(room)
-                mux.commit(mux.streams[id], len(room))
-                room = mux.reserve(mux.streams[id])
+            while (size := mux.pull(mux.streams[id], len)) != NO_ROOM:
+                shares[id] += size
 
         for end in ends:
             end.resume = lambda id=end.stream.id: resume(id)
         mux.block()
         for end in ends:
-            self.assertIsNone(mux.reserve(end.stream))
+            self.assertIsNone(room(mux, end.stream))
         for _ in range(8 * 5):
             mux.unblock()
             self.assertLess(len(side.sent), 70_000, "more than one batch is under way")
@@ -385,7 +425,7 @@ class TurnTests(SynchronousTestCase):
         one, two = side.open(), side.open()
         side.take()
         side.mux.block()
-        self.assertIsNone(side.mux.reserve(one.stream))
+        self.assertIsNone(room(side.mux, one.stream))
         one.resume = lambda: side.mux.write(one.stream, bytes(100_000))
         side.mux.ping(b"12345678")
         side.receive(payload(1, bytes(WINDOW // 2)), encodeFrame(Kind.PING, 0, b"87654321"))

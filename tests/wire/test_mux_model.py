@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from diglett.errors import Refused
 from diglett.wire.frames import Kind, Reason
 from diglett.wire.opening import Opening
+from diglett.wire.outbox import NO_ROOM
 from diglett.wire.windows import WINDOW_CAP
 from tests.wire.playing import Endpoint, Side, check
 
@@ -47,16 +48,19 @@ class Source:
         self.finished = False
         end.resume = self.push
 
+    def read(self, view: memoryview) -> int:
+        """Receive what fits, as from a socket."""
+        size = min(len(view), self.wanted - self.position)
+        view[:size] = letters(self.position, size)
+        return size
+
     def push(self) -> None:
         """Send what is there, as a connection does that is readable."""
         mux, stream = self.side.mux, self.end.stream
         while self.position < self.wanted:
-            room = mux.reserve(stream)
-            if room is None:
+            size = mux.pull(stream, self.read)
+            if size == NO_ROOM:
                 return
-            size = min(len(room), self.wanted - self.position)
-            room[:size] = letters(self.position, size)
-            mux.commit(stream, size)
             self.position += size
         if self.finishing and not self.finished:
             self.finished = True

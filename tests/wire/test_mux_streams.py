@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from diglett.errors import Refused
 from diglett.wire.frames import CONTROL_MAX, ID_MAX, Kind, Reason, Way, encodeClose, encodeFrame
 from diglett.wire.opening import Opening
-from tests.wire.playing import PlannedBug, Side, check
+from tests.wire.playing import PlannedBug, Side, check, room
 
 ENDED = "the link is over"
 OPENING = Opening(1, Way.HTTPS, "203.0.113.5 4711", "198.51.100.1 443")
@@ -87,7 +87,7 @@ class OpeningTests(SynchronousTestCase):
         """While the link is blocked, Open stays before everything of its stream."""
         self.gateway.mux.block()
         endpoint = self.gateway.open()
-        self.assertIsNone(self.gateway.mux.reserve(endpoint.stream))
+        self.assertIsNone(room(self.gateway.mux, endpoint.stream))
         other = self.gateway.open()
         self.gateway.mux.close(other.stream)
         self.gateway.mux.unblock()
@@ -299,7 +299,7 @@ class EndTests(SynchronousTestCase):
         self.side.mux.delivered(stream, 1_000)
         self.side.mux.finish(stream)
         self.side.mux.close(stream)
-        self.assertEqual((self.side.mux.write(stream, b"x"), self.side.mux.reserve(stream)), (0, None))
+        self.assertEqual((self.side.mux.write(stream, b"x"), room(self.side.mux, stream)), (0, None))
         self.side.mux.unblock()
         self.assertEqual((self.side.take(), self.end.resumed), ([], 0))
         self.over()

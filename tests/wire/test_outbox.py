@@ -8,9 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from diglett.wire.batch import BATCH_SIZE, FLUSH_AT, BatchPool
 from diglett.wire.frames import HEADER_SIZE, PAYLOAD_MAX, Kind, encodeFrame
-from diglett.wire.outbox import CONTROL_QUEUE_MAX, Outbox
+from diglett.wire.outbox import CONTROL_QUEUE_MAX, NO_ROOM, Outbox
 from diglett.wire.stream import Stream
-from tests.wire.playing import parse
+from tests.wire.playing import parse, room
 
 PING = encodeFrame(Kind.PING, 0, b"12345678")
 
@@ -47,13 +47,13 @@ class Sender(Outbox):
 
     def put(self, stream: Stream, size: int) -> int:
         """Receive so many bytes for this stream, as far as there is room; how many that was."""
-        room = self.reserve(stream)
-        if room is None:
-            return -1
-        size = min(size, len(room))
-        room[:size] = bytes([stream.id]) * size
-        self.commit(stream, size)
-        return size
+
+        def read(view: memoryview) -> int:
+            taken = min(size, len(view))
+            view[:taken] = bytes([stream.id]) * taken
+            return taken
+
+        return self.pull(stream, read)
 
 
 def stream(id: int, credit: int = 1 << 30) -> Stream:
@@ -95,19 +95,19 @@ class BatchTests(SynchronousTestCase):
     def test_credit(self) -> None:
         """There is never room for more than the stream has credit, and what is sent is subtracted."""
         poor = stream(5, credit=10)
-        self.assertEqual(len(self.sender.reserve(poor) or b""), 10)
+        self.assertEqual(room(self.sender, poor), 10)
         self.sender.put(poor, 4)
         self.assertEqual(poor.credit, 6)
         self.sender.put(poor, 100)
-        self.assertEqual((poor.credit, self.sender.put(poor, 1), poor.starved), (0, -1, True))
+        self.assertEqual((poor.credit, self.sender.put(poor, 1), poor.starved), (0, NO_ROOM, True))
 
     def test_largest(self) -> None:
         """A frame's payload is at most what a frame can hold."""
-        self.assertEqual(len(self.sender.reserve(self.one) or b""), PAYLOAD_MAX)
+        self.assertEqual(room(self.sender, self.one), PAYLOAD_MAX)
 
     def test_uncommitted(self) -> None:
         """Nothing is sent when nothing was put into the room."""
-        self.sender.reserve(self.one)
+        room(self.sender, self.one)
         self.sender.put(self.two, 1)
         self.sender.flush()
         self.assertEqual(parse(self.sender.sent), [(Kind.PAYLOAD, 3, b"\3")])
@@ -133,8 +133,7 @@ class BatchTests(SynchronousTestCase):
             if size < 0:
                 sender.append(PING * 800)
                 sent += PING * 800
-            room = sender.reserve(self.one)
-            self.assertEqual(len(room or b""), PAYLOAD_MAX)
+            self.assertEqual(room(sender, self.one), PAYLOAD_MAX)
             if size > 0:
                 size = sender.put(self.one, size)
                 sent += encodeFrame(Kind.PAYLOAD, 1, b"\1" * size)
@@ -184,14 +183,14 @@ class PoolTests(SynchronousTestCase):
         for sender in senders:
             sender.put(stream(1), 10)
             sender.flush()
-            self.assertIsNotNone(sender.reserve(stream(1)))
+            self.assertIsNotNone(room(sender, stream(1)))
         self.assertEqual({sender._batch for sender in senders}, {None})
         self.assertEqual(len(self.pool._free), 1, "they took turns with one")
 
     def test_shared(self) -> None:
         """Links that send at the same time do not write over each other, whoever asked for room first."""
         one, two = Sender(self.pool), Sender(self.pool)
-        one.reserve(stream(1))
+        room(one, stream(1))
         two.put(stream(3), 5)
         one.put(stream(1), 4)
         two.put(stream(3), 3)
@@ -212,7 +211,7 @@ class BlockedTests(SynchronousTestCase):
     def test_nobody(self) -> None:
         """Nobody is given room, and those who asked are resumed in their order, each once."""
         for each in (*self.streams, *self.streams):
-            self.assertIsNone(self.sender.reserve(each))
+            self.assertIsNone(room(self.sender, each))
         self.sender.unblock()
         self.assertEqual(self.sender.resumed, [1, 3, 5])
         self.sender.block()
@@ -222,7 +221,7 @@ class BlockedTests(SynchronousTestCase):
     def test_turns(self) -> None:
         """When the link blocks again the others keep their turn, and who was served stands behind them."""
         for each in self.streams:
-            self.sender.reserve(each)
+            room(self.sender, each)
         self.sender.full = True
 
         def greedy(each: Stream) -> None:
@@ -256,7 +255,7 @@ class BlockedTests(SynchronousTestCase):
     def test_starved(self) -> None:
         """Who has no credit does not stand in the queue for room."""
         poor = stream(9, credit=0)
-        self.assertIsNone(self.sender.reserve(poor))
+        self.assertIsNone(room(self.sender, poor))
         self.sender.unblock()
         self.assertEqual((self.sender.resumed, poor.starved), ([], True))
 
@@ -270,5 +269,5 @@ class BlockedTests(SynchronousTestCase):
         self.assertTrue(self.sender.overflowed)
         self.sender.unblock()
         self.sender.flush()
-        self.assertEqual((bytes(self.sender.sent), self.sender.put(self.streams[0], 1)), (b"", -1))
+        self.assertEqual((bytes(self.sender.sent), self.sender.put(self.streams[0], 1)), (b"", NO_ROOM))
         self.assertEqual(self.sender.output(), [])

@@ -45,8 +45,8 @@ class Front(Protocol):
 class Answering(Protocol):
     """A visitor, as the stream that brings its answers sees it."""
 
-    def answer(self, events: Sequence[ResponseEvent], size: int) -> None:
-        """What `size` bytes of the backend's have brought."""
+    def answer(self, events: Sequence[ResponseEvent]) -> bool:
+        """What the backend's bytes have brought; whether nothing of it waits to be sent."""
 
     def upstreamReady(self) -> None:
         """More of the request can be sent."""

@@ -274,13 +274,14 @@ class HttpVisitor:
 
     # ---- answers: called by the upstream -------------------------------------------------------------------------
 
-    def answer(self, events: Sequence[ResponseEvent], size: int) -> None:
-        """What the backend's `size` bytes have brought."""
+    def answer(self, events: Sequence[ResponseEvent]) -> bool:
+        """What the backend's bytes have brought; whether nothing of it waits to be sent."""
         exchange, upstream = self._exchange, self._upstream
         if upstream is None or exchange is None:
-            return
+            return True
         parts: list[Any] = []
         ended = False
+        gone = True
         for event in events:
             if isinstance(event, Body):
                 parts.append(event.data)
@@ -291,12 +292,9 @@ class HttpVisitor:
         if parts:
             total = sum(map(len, parts))
             waited = self._channel.queued
-            sent = self._channel.write(parts, total)
-            if sent < total and not waited:
+            gone = self._channel.write(parts, total) == total
+            if not gone and not waited:
                 self._wait()
-            upstream.wrote(size, sent == total)
-        elif size:
-            upstream.wrote(size, True)
         if not self._raw and upstream.reader.raw:
             self._raw = True
             self._becomeRaw()
@@ -307,6 +305,7 @@ class HttpVisitor:
             else:
                 # Answered before it was all sent: nobody knows how much is to come, and it would go nowhere.
                 self._leave()
+        return gone
 
     def _becomeRaw(self) -> None:
         self._wait()

@@ -81,13 +81,6 @@ class Upstream:
 
     # ---- from the visitor's channel ------------------------------------------------------------------------------
 
-    def wrote(self, size: int, all: bool) -> None:
-        """What came of `size` received bytes was given to the channel, which has sent it all or not."""
-        if all and not self._owed:
-            self.mux.delivered(self.stream, size)
-        else:
-            self._owed += size
-
     def drained(self, size: int, all: bool) -> None:
         """The channel has sent some of what was queued."""
         gone = self._owed if all else min(size, self._owed)
@@ -97,7 +90,7 @@ class Upstream:
 
     # ---- the mux's endpoint --------------------------------------------------------------------------------------
 
-    def deliver(self, parts: Sequence[memoryview], size: int) -> None:
+    def deliver(self, parts: Sequence[memoryview], size: int) -> int:
         events: list[ResponseEvent] = []
         error = None
         try:
@@ -105,12 +98,13 @@ class Upstream:
                 events += self.reader.feed(part)
         except BadGateway as broken:
             error = broken
-        if events or error is None:
-            self._visitor.answer(events, size)
-        else:
-            self.mux.delivered(self.stream, size)
+        taken = not events and error is not None or self._visitor.answer(events)
         if error is not None and not self._over:
             self._visitor.upstreamFailed(error)
+        if taken and not self._owed:
+            return size
+        self._owed += size
+        return 0
 
     def finished(self) -> None:
         self.ended = True
@@ -125,7 +119,7 @@ class Upstream:
             self._visitor.upstreamEnded(self._over)
             return
         if events:
-            self._visitor.answer(events, 0)
+            self._visitor.answer(events)
         self.close()
 
     def closed(self, reason: Reason, text: str) -> None:
