@@ -106,6 +106,8 @@ class FunctionRecords:
         self._into = connection._into_ssl
         self._from = connection._from_ssl
         self._methods = MethodRecords(connection)
+        # A call for each slice, not for each of its records: writing into memory never has to wait in between.
+        _SSL_clear_mode(self._ssl, _PARTIAL_WRITE)
 
     def feed(self, size: int) -> None:
         if _BIO_write(self._into, _INCOMING, size) <= 0:
@@ -139,7 +141,6 @@ class FunctionRecords:
         end = min(len(part), start + most)
         done = start
         while done < end:
-            # One record: pyOpenSSL's contexts write no more at a time.
             size = _SSL_write(ssl, at + done if done else at, end - done)
             if size <= 0:
                 _release(at)
@@ -160,9 +161,11 @@ try:
     _release: Any = _ffi.release
     _BIO_read: Any = _lib.BIO_read
     _BIO_write: Any = _lib.BIO_write
+    _SSL_clear_mode: Any = _lib.SSL_clear_mode
     _SSL_get_error: Any = _lib.SSL_get_error
     _SSL_read: Any = _lib.SSL_read
     _SSL_write: Any = _lib.SSL_write
+    _PARTIAL_WRITE = _lib.SSL_MODE_ENABLE_PARTIAL_WRITE
     _WANT_READ = _lib.SSL_ERROR_WANT_READ
     _INCOMING = _from_buffer(_incoming)
     _OUTGOING = _from_buffer(_outgoing)

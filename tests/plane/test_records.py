@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from diglett.plane import records as recordsModule
 from diglett.plane.records import (
     OUTGOING_SIZE,
+    OVERHEAD,
     RECORD_MAX,
     SLICE,
     SLICE_MAX,
@@ -177,6 +178,29 @@ class FunctionTests(SynchronousTestCase):
         constant = b"constant"
         self.assertRaises((TypeError, BufferError), self.there.records.decrypt, memoryview(constant))
         self.assertEqual(constant, b"constant")
+
+
+class SliceTests(SynchronousTestCase):
+    """What only OpenSSL's functions are asked for."""
+
+    def test_whole(self) -> None:
+        """A whole slice is encrypted by one call, as records of the largest size."""
+        here, there = pair(FunctionRecords)
+        sent = random.Random(1).randbytes(SLICE)
+        calls: list[int] = []
+        write = recordsModule._SSL_write
+
+        def count(ssl: object, at: object, size: int) -> int:
+            calls.append(size)
+            return int(write(ssl, at, size))
+
+        self.patch(recordsModule, "_SSL_write", count)
+        self.assertEqual(here.records.encrypt(sent, 0, SLICE), SLICE)
+        self.assertEqual(calls, [SLICE])
+        data = here.take()
+        self.assertLess(len(data), SLICE + (SLICE // RECORD_MAX + 1) * OVERHEAD)
+        there.feed(data)
+        self.assertEqual(there.decrypt(), sent)
 
 
 class MethodTests(FunctionTests):
