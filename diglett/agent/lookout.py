@@ -115,9 +115,11 @@ class _Peek:
         self._held = b"".join((self._held, *parts))
         expected = self._lookout.find(self._held)
         if expected is not None:
+            self._mux.delivered(self._stream, len(self._held) - size)
             self._answer(expected)
-        elif b"\n" in self._held or len(self._held) >= FIRST:
-            self.passOn()
+            return size
+        if b"\n" in self._held or len(self._held) >= FIRST:
+            return self.passOn(size)
         return 0
 
     def finished(self) -> None:
@@ -131,27 +133,31 @@ class _Peek:
     def resume(self) -> None:
         """The answer is shorter than any window."""
 
-    def passOn(self) -> None:
-        """Not one of ours: it gets what it came for, and loses nothing of what it has said."""
+    def passOn(self, fresh: int = 0) -> int:
+        """Not one of ours: it gets what it came for, and loses nothing of what it has said.
+
+        How many of the `fresh` bytes at the end of that, which are just being delivered, have been delivered.
+        """
         self._lookout.forget(self)
         stream, held = self._stream, self._held
         stream.endpoint = None
         endpoint = self._accept()
         if self._mux.streams.get(stream.id) is not stream:
-            return  # the backend has refused it at once
+            return 0  # the backend has refused it at once
         if stream.endpoint is None:  # else the connection was there at once, and stands in its place
             stream.endpoint = endpoint
         taken = stream.endpoint
         assert taken is not None
-        if held:
-            self._mux.delivered(stream, taken.deliver([memoryview(held)], len(held)))
+        sent = taken.deliver([memoryview(held)], len(held)) if held else 0
+        before = min(sent, len(held) - fresh)
+        self._mux.delivered(stream, before)
         if self._finished:
             (stream.endpoint or taken).finished()
+        return sent - before
 
     def _answer(self, expected: Expected) -> None:
         self._ours = True
         self._lookout.forget(self)
-        self._mux.delivered(self._stream, len(self._held))
         if expected.answer:
             self._mux.write(self._stream, expected.answer)
             self._mux.finish(self._stream)

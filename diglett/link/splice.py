@@ -41,7 +41,7 @@ class Splice:
 
     def readable(self) -> None:
         try:
-            size = self.mux.pull(self.stream, self._channel.readInto)
+            size = self.mux.pull(self.stream, self._channel)
         except OSError as error:
             self.broken(error)
             return

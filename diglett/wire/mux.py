@@ -200,30 +200,26 @@ class Mux(Outbox, Inbox):
             return
         allowance = stream.allowance - size
         if allowance < 0:
-            self._fail(stream, Reason.CREDIT, "more was sent than credit allowed")
-            return
-        if stream.finishedThere:
-            self._fail(stream, Reason.PROTOCOL, "payload after Finish")
+            if stream.finishedThere:
+                self._fail(stream, Reason.PROTOCOL, "payload after Finish")
+            else:
+                self._fail(stream, Reason.CREDIT, "more was sent than credit allowed")
             return
         stream.allowance = allowance
-        stream.undelivered += size
-        self.undelivered += size
         try:
             sent = stream.endpoint.deliver(parts, size)  # type: ignore[union-attr]
         except Exception:
             self._failed(stream)
             return
-        if sent and sent == stream.undelivered:
-            # As `delivered` would; this is nearly all that ever happens to the bytes of a page.
-            stream.undelivered = 0
-            self.undelivered -= sent
-            owed = stream.owed + sent
-            if owed * 2 < stream.window:
-                stream.owed = owed
-            else:
-                self._return(stream, owed)
+        # Nearly always that was all of it, and less is owed than is worth a frame.
+        owed = stream.owed = stream.owed + sent
+        if sent == size and owed * 2 < stream.window or self.streams.get(id) is not stream:
             return
-        self.delivered(stream, sent)
+        if owed * 2 >= stream.window:
+            self._return(stream, owed)
+        left = size - sent
+        stream.undelivered += left
+        self.undelivered += left
         if self.undelivered > self._undeliveredMax:
             self._fail(self._stalled(), Reason.BUFFER, "too much is buffered on this link")
 
@@ -262,6 +258,7 @@ class Mux(Outbox, Inbox):
             self.ignored += 1
             return
         stream.finishedThere = True
+        stream.allowance = 0
         endpoint = stream.endpoint
         if stream.finishedHere:
             self._forget(stream)

@@ -10,12 +10,11 @@ never behind more than one batch.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 
 from diglett.wire.batch import FLUSH_AT, Batch, BatchPool
 from diglett.wire.driver import Carrier
 from diglett.wire.frames import HEADER, HEADER_SIZE, PAYLOAD_MAX, Kind, encodeFrame
-from diglett.wire.stream import Stream
+from diglett.wire.stream import Source, Stream
 
 CONTROL_QUEUE_MAX = 1_048_576
 """Unsent control frames, bytes; a link on which we owe more is given up."""
@@ -44,11 +43,11 @@ class Outbox:
         self._waiting: OrderedDict[Stream, None] = OrderedDict()
         """In the order they asked; a stream leaves it when it ends."""
 
-    def pull(self, stream: Stream, read: Callable[[memoryview], int]) -> int:
-        """Have `read` put this stream's next payload where it is sent from: how much it says that was.
+    def pull(self, stream: Stream, source: Source) -> int:
+        """Have `source` put this stream's next payload where it is sent from: how much it says that was.
 
-        NO_ROOM: it was not asked, and the endpoint will be resumed. 0 or less of `read` is handed on, and nothing is
-        sent. `read` must ask nothing of this mux, or of another on the same pool.
+        NO_ROOM: it was not asked, and the endpoint will be resumed. What it says of 0 or less is handed on, and
+        nothing is sent. It must ask nothing of this mux meanwhile, or of another on the same pool.
         """
         credit = stream.credit
         if credit <= 0 or self.blocked:
@@ -58,7 +57,7 @@ class Outbox:
         view = self._pool.spare().view if batch is None else batch.view
         position = self._position
         start = position + HEADER_SIZE
-        size = read(view[start : start + (credit if credit < PAYLOAD_MAX else PAYLOAD_MAX)])
+        size = source.readInto(view[start : start + (credit if credit < PAYLOAD_MAX else PAYLOAD_MAX)])
         if size <= 0:
             return size
         if batch is None:

@@ -16,7 +16,7 @@ class Endpoint(Protocol):
 
     def deliver(self, parts: Sequence[memoryview], size: int) -> int:
         """Bytes from the peer, in order; how many were really written at once. The others are to be reported to
-        `Mux.delivered` when they are."""
+        `Mux.delivered` when they are, not from within this."""
 
     def finished(self) -> None:
         """The peer sends no more."""
@@ -26,6 +26,13 @@ class Endpoint(Protocol):
 
     def resume(self) -> None:
         """`Mux.pull` or `Mux.write`, having refused, would take something now."""
+
+
+class Source(Protocol):
+    """Where payload comes from; a channel is one."""
+
+    def readInto(self, view: memoryview) -> int:
+        """Receive at most as much as fits: how much; 0 or less: nothing now, or the end."""
 
 
 class Stream:
@@ -55,7 +62,7 @@ class Stream:
         self.credit = credit
         """Bytes we may still send; none once our half is over."""
         self.allowance = window
-        """Bytes the peer may still send."""
+        """Bytes the peer may still send; none once its half is over."""
         self.window = window
         self.initial = window
         self.owed = 0

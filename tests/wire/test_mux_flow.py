@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from diglett.wire.frames import CREDIT_MAX, PAYLOAD_MAX, Kind, Reason, encodeFrame
 from diglett.wire.outbox import NO_ROOM
 from diglett.wire.windows import WINDOW_CAP
-from tests.wire.playing import Frames, Side, check, room
+from tests.wire.playing import Frames, Reading, Side, check, room
 from tests.wire.test_mux_streams import finish, openFrame, payload
 
 WINDOW = 65_536
@@ -90,22 +90,6 @@ class ReceivingTests(SynchronousTestCase):
         self.side.mux.abandon(self.end.stream)
         self.side.mux.delivered(self.end.stream, 500)
         self.assertEqual(self.side.mux.undelivered, 0)
-
-    def test_deliveredAtOnce(self) -> None:
-        """What an endpoint says of bytes that just come counts once, however it says it, and never for more."""
-        mux, stream = self.side.mux, self.end.stream
-        said: list[int] = []
-
-        def deliver(parts: Sequence[memoryview], size: int) -> int:
-            mux.delivered(stream, said[0])
-            return said[1]
-
-        self.end.deliver = deliver
-        for within, returned in ((0, 100), (100, 0), (40, 60), (60, 60), (100, 100), (0, 1_000)):
-            said[:] = within, returned
-            owed = stream.owed
-            self.side.receive(payload(1, bytes(100)))
-            self.assertEqual((stream.owed - owed, stream.undelivered, mux.undelivered), (100, 0, 0))
 
     def test_deliveredInParts(self) -> None:
         """What it takes at once, and what it reports later, add up to what came."""
@@ -405,7 +389,7 @@ class TurnTests(SynchronousTestCase):
         side.flush = flush
 
         def resume(id: int) -> None:
-            while (size := mux.pull(mux.streams[id], len)) != NO_ROOM:
+            while (size := mux.pull(mux.streams[id], Reading(PAYLOAD_MAX))) != NO_ROOM:
                 shares[id] += size
 
         for end in ends:

@@ -48,7 +48,7 @@ class Source:
         self.finished = False
         end.resume = self.push
 
-    def read(self, view: memoryview) -> int:
+    def readInto(self, view: memoryview) -> int:
         """Receive what fits, as from a socket."""
         size = min(len(view), self.wanted - self.position)
         view[:size] = letters(self.position, size)
@@ -58,7 +58,7 @@ class Source:
         """Send what is there, as a connection does that is readable."""
         mux, stream = self.side.mux, self.end.stream
         while self.position < self.wanted:
-            size = mux.pull(stream, self.read)
+            size = mux.pull(stream, self)
             if size == NO_ROOM:
                 return
             self.position += size

@@ -10,7 +10,7 @@ from diglett.wire.batch import BATCH_SIZE, FLUSH_AT, BatchPool
 from diglett.wire.frames import HEADER_SIZE, PAYLOAD_MAX, Kind, encodeFrame
 from diglett.wire.outbox import CONTROL_QUEUE_MAX, NO_ROOM, Outbox
 from diglett.wire.stream import Stream
-from tests.wire.playing import parse, room
+from tests.wire.playing import Reading, parse, room
 
 PING = encodeFrame(Kind.PING, 0, b"12345678")
 
@@ -47,13 +47,7 @@ class Sender(Outbox):
 
     def put(self, stream: Stream, size: int) -> int:
         """Receive so many bytes for this stream, as far as there is room; how many that was."""
-
-        def read(view: memoryview) -> int:
-            taken = min(size, len(view))
-            view[:taken] = bytes([stream.id]) * taken
-            return taken
-
-        return self.pull(stream, read)
+        return self.pull(stream, Reading(size, stream.id))
 
 
 def stream(id: int, credit: int = 1 << 30) -> Stream:
