@@ -231,6 +231,9 @@ class Poller:
             if polled is None or fd in fresh:
                 continue
             try:
+                if event == IN == polled.mask:  # as nearly always
+                    polled.owner.readable()
+                    continue
                 if event & OUT:
                     polled.writable()
                     if watched.get(fd) is not polled:
