@@ -180,8 +180,8 @@ class FunctionTests(SynchronousTestCase):
         self.assertEqual(constant, b"constant")
 
 
-class SliceTests(SynchronousTestCase):
-    """What only OpenSSL's functions are asked for."""
+class CallsTests(SynchronousTestCase):
+    """How often OpenSSL is called."""
 
     def test_whole(self) -> None:
         """A whole slice is encrypted by one call, as records of the largest size."""
@@ -201,6 +201,29 @@ class SliceTests(SynchronousTestCase):
         self.assertLess(len(data), SLICE + (SLICE // RECORD_MAX + 1) * OVERHEAD)
         there.feed(data)
         self.assertEqual(there.decrypt(), sent)
+
+
+    def test_short(self) -> None:
+        """A short record with nothing behind it is read by one call; whatever stands behind it is still found."""
+        here, there = pair(FunctionRecords)
+        calls: list[int] = []
+        read = recordsModule._SSL_read
+
+        def count(ssl: object, at: object, size: int) -> int:
+            calls.append(size)
+            return int(read(ssl, at, size))
+
+        self.patch(recordsModule, "_SSL_read", count)
+        here.encrypt(b"short")
+        there.feed(here.take())
+        self.assertEqual((there.decrypt(), there.records.exhausted, len(calls)), (b"short", True, 1))
+        here.encrypt(b"one")
+        here.encrypt(b"two")
+        data = here.take()
+        there.feed(data[:-3])
+        self.assertEqual((there.decrypt(), there.records.exhausted), (b"one", True))
+        there.feed(data[-3:])
+        self.assertEqual((there.decrypt(), there.records.exhausted), (b"two", True))
 
 
 class MethodTests(FunctionTests):
