@@ -7,7 +7,7 @@ import resource
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Iterator, Mapping
+from typing import Iterator, Mapping, Sequence
 
 from attrs import define, field
 
@@ -15,6 +15,7 @@ from benchmarks.certificates import Certificates
 from benchmarks.line import ADDRESSES
 from benchmarks.place import HERE, Place
 from benchmarks.processes import Processes
+from benchmarks.procfs import keepOn
 from benchmarks.settings import Settings
 from benchmarks.site import Site
 from benchmarks.tools import Tools
@@ -59,21 +60,27 @@ class Lab:
             yield lab
 
     @contextmanager
-    def apart(self, wanted: bool) -> Iterator[dict[str, int]]:
-        """Where wanted, keep load and its backend on two cores, as on two machines; options for load.
+    def apart(self, wanted: bool, roles: Mapping[str, Sequence[int]]) -> Iterator[dict[str, int]]:
+        """Where wanted, keep visitor and gateway on one core, agent and backend on another, as on two machines.
 
-        Left alone, the kernel sometimes runs two processes that wait for each other on one core,
-        where a round trip takes a third of the time: direct would be two different yardsticks.
+        `roles` are the contender's processes; what this gives are options for load. Left alone, the kernel keeps each of
+        the four wherever it happened to start, for minutes: the same program then takes 55, 100 or 132 µs for a round
+        trip, and direct, on one core, a third of what it takes on two.
         """
         cores = sorted(os.sched_getaffinity(0))
         if not wanted or len(cores) < 2 or self._backend is None:
             yield {}
             return
-        os.sched_setaffinity(self._backend, cores[-1:])
+        near, far = cores[0], cores[-1]
+        kept = [(near, pid) for pid in roles["gateway"]]
+        kept += [(far, pid) for pid in [*roles["agent"], self._backend]]
         try:
-            yield {"cpu": cores[0]}
+            for core, pid in kept:
+                keepOn(pid, [core])
+            yield {"cpu": near}
         finally:
-            os.sched_setaffinity(self._backend, cores)
+            for _, pid in kept:
+                keepOn(pid, cores)
 
     def site(self, name: str, place: Place = HERE) -> Site:
         """A new folder and process group for one contender."""

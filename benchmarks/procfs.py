@@ -64,3 +64,14 @@ def memoryKiB(roots: Iterable[int]) -> float:
         # Kernels before 5.4 do not tell them apart.
         total += sizes.get("Pss_Anon:", sizes["Pss:"]) + sizes.get("Pss_Shmem:", 0.0)
     return total
+
+
+def keepOn(root: int, cores: Iterable[int]) -> None:
+    """Have a process, its children's children and all their threads run on these cores only."""
+    wanted = list(cores)
+    for pid in descendants([root]):
+        try:
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                os.sched_setaffinity(int(thread), wanted)
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it has ended meanwhile

@@ -27,11 +27,11 @@ class Running:
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far by role."""
-        return {role: cpuSeconds(self._pids(role)) for role in ROLES}
+        return {role: cpuSeconds(pids) for role, pids in self.pids().items()}
 
     def memory(self) -> dict[str, float]:
         """Memory in KiB (proportional set size) by role."""
-        return {role: memoryKiB(self._pids(role)) for role in ROLES}
+        return {role: memoryKiB(pids) for role, pids in self.pids().items()}
 
     def alive(self) -> bool:
         """Whether every process that was started still runs."""
@@ -41,8 +41,9 @@ class Running:
         """End its processes."""
         self.site.stop()
 
-    def _pids(self, role: str) -> list[int]:
-        return [process.pid for process in self.site.roles[role]]
+    def pids(self) -> dict[str, list[int]]:
+        """Its processes by role, without their children."""
+        return {role: [process.pid for process in self.site.roles[role]] for role in ROLES}
 
 
 class Contender(ABC):

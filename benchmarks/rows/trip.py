@@ -35,8 +35,8 @@ class Trip(Row):
         lab = running.site.lab
         size = {"connections": self.connections, "size": self.size}
         times = {"seconds": lab.settings.seconds, "warm": lab.settings.warm}
-        # With one connection only one process runs at a time, and where it runs matters most.
-        with lab.apart(self.connections == 1) as more:
+        # With one connection only one process runs at a time, and where it runs matters more than what it does.
+        with lab.apart(self.connections == 1, running.pids()) as more:
             result = load(running.site, running.doors[self.door], "trip", **size, **times, **more)
         found = {f"{self.key}.{key}": result[key] for key in ("p50", "p99", "p999")}
         return {self.key: result["rate"], **found}

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks.errors import Missing
 from benchmarks.processes import Process, Processes
-from benchmarks.procfs import cpuSeconds, descendants, memoryKiB
+from benchmarks.procfs import cpuSeconds, descendants, keepOn, memoryKiB
 
 # A parent, and a child in a session of its own, as sshd makes them.
 _FAMILY = """
@@ -94,6 +94,16 @@ class ProcessesTests(SynchronousTestCase):
         self.assertTrue(gone(child))
         benchmark.stdout.close()
         benchmark.stdin.close()
+
+    def test_keptOn(self) -> None:
+        """A process and its children are kept on a core, and let go again; who has ended is no trouble."""
+        cores = os.sched_getaffinity(0)
+        process, child = self.family()
+        for wanted in ({max(cores)}, cores):
+            keepOn(process.pid, wanted)
+            self.assertEqual([os.sched_getaffinity(pid) for pid in (process.pid, child)], [wanted, wanted])
+        self.processes.stop([process])
+        keepOn(process.pid, cores)
 
     def test_missing(self) -> None:
         """A program that is not there is said to be missing."""
