@@ -118,8 +118,10 @@ class TLSChannel:
             self._shake()
 
     def drained(self, size: int) -> None:
-        gone = self._owed if not self._below.queued else min(size, self._owed)
-        if gone and not self._over:
+        # There is more ciphertext than what is in it. Who waits for an empty queue must hear of it, so the last byte is
+        # gone when nothing is queued any more, and not before.
+        gone = self._owed if not self._below.queued else min(size, self._owed - 1)
+        if gone > 0 and not self._over:
             self._owed -= gone
             self.owner.drained(gone)
 

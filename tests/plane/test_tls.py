@@ -68,6 +68,24 @@ class RawPeer:
         return True
 
 
+class StuckChannel:
+    """Queues whatever is written, until it is told how much has been taken."""
+
+    def __init__(self, owner: Any) -> None:
+        self.queued = 0
+        self.owner = owner
+
+    def write(self, parts: Any, size: int) -> int:
+        self.queued += size
+        return 0
+
+    def take(self, size: int) -> None:
+        """The other side takes so much."""
+        size = min(size, self.queued)
+        self.queued -= size
+        self.owner.drained(size)
+
+
 class TLSTestCase(SynchronousTestCase):
     """A server's TLSChannel over memory, and a raw client."""
 
@@ -243,6 +261,26 @@ class StreamTests(TLSTestCase):
             self.tls.write([bytes(size)], size)
             self.tls.write([bytes(size), b"x"], size + 1)
         self.assertEqual(wrong, [])
+
+    def test_lastByte(self) -> None:
+        """The last byte is told when nothing is queued any more, and not before: there is more ciphertext than what is
+        in it, and who waits for an empty queue would wait for ever."""
+        self.handshake()
+        recorder = Recorder(self.tls)
+        told: list[tuple[int, bool]] = []
+        recorder.drained = lambda size: told.append((size, bool(self.tls.queued)))  # type: ignore[method-assign]
+
+        below = self.tls._below = StuckChannel(self.tls)
+        self.assertEqual(self.tls.write([bytes(SLICE)], SLICE), 0)
+        below.take(self.tls.queued - 30)
+        below.take(30)
+        self.assertEqual((sum(size for size, _ in told), told[-1]), (SLICE, (1, False)))
+        for _ in range(200):
+            self.tls.write([b"x"], 1)
+        while self.tls.queued:
+            below.take(17)
+        self.assertEqual((sum(size for size, _ in told), told[-1][1]), (SLICE + 200, False))
+        self.assertTrue(all(size for size, _ in told))
 
     def test_smallRecords(self) -> None:
         """A peer that wants records of 512 bytes gets all of what is written, whatever its size and parts."""

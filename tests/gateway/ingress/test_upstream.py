@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from diglett.testing import clientTrust, serverContexts
 from tests.gateway.ingress.rig import Rig, Visitor
 
 UPGRADE = b"GET /ws HTTP/1.1\r\nHost: one.gateway.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
@@ -59,3 +60,37 @@ class UpgradedTests(SynchronousTestCase):
         self.rig.plane.pump()
         self.assertEqual((len(backend.received) - before, backend.ended), (60_000, True))
         self.assertGone()
+
+
+class SlowVisitorTests(SynchronousTestCase):
+    """Answers that wait for their visitor."""
+
+    def test_smallRecords(self) -> None:
+        """A visitor over TLS that has read all of many small records in the end owes nothing: the agent has its credit
+        back, and the answer goes on."""
+        rig = Rig(window=65_536, capacity=2_048)
+        there, here = rig.plane.pair()
+        server = rig.plane.tls(here, serverContexts().connection())
+        client = rig.plane.tls(there, clientTrust().connection())
+        shaken: list[Exception | None] = []
+        for side in (server, client):
+            side.handshake(shaken.append)
+        rig.plane.pump()
+        self.assertEqual(shaken, [None, None])
+        rig.front.visit(server, True, None)
+        visitor = Visitor(client)
+        rig.ask(visitor, 2 * b"GET / HTTP/1.1\r\nHost: one.gateway.com\r\n\r\n")
+        client.pauseReading()
+        rig.answer(0, b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n" + bytes(4_000))
+        # What the visitor gets is shorter than what came: this field is not for it.
+        rig.answer(0, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nKeep-Alive: timeout=5, max=1000\r\n\r\n")
+        for _ in range(400):
+            rig.answer(0, b"1\r\nx\r\n")
+        self.assertGreater(server.queued, 4_096, "the test needs a queue")
+        client.resumeReading()
+        rig.plane.pump()
+        self.assertEqual((server.queued, visitor.received.count(b"x")), (0, 400))
+        self.assertEqual(rig.gateway.link.mux.undelivered, 0)
+        for _ in range(200):
+            rig.answer(0, b"3e8\r\n" + b"y" * 1_000 + b"\r\n")
+        self.assertEqual(visitor.received.count(b"y"), 200_000)
