@@ -177,10 +177,8 @@ class Mux(Outbox, Inbox):
             size = stream.undelivered
         stream.undelivered -= size
         self.undelivered -= size
-        owed = stream.owed + size
-        if owed * 2 < stream.window or stream.finishedThere:
-            stream.owed = owed
-        else:
+        owed = stream.owed = stream.owed + size
+        if owed * 2 >= stream.window and not stream.finishedThere and self.streams.get(stream.id) is stream:
             self._return(stream, owed)
 
     def _return(self, stream: Stream, owed: int) -> None:

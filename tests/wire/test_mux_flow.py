@@ -102,20 +102,23 @@ class ReceivingTests(SynchronousTestCase):
         self.assertEqual(self.end.stream.owed, 400)
 
     def test_closedWhileDelivered(self) -> None:
-        """An endpoint that closes its stream on what comes owes nothing, whatever it says of that."""
-        for said in (0, 50, 100, 1_000):
-            side = Side(window=WINDOW)
-            side.receive(openFrame(1))
-            end = side.endpoints[1]
+        """An endpoint that closes its stream on what comes is given no credit for it, whatever it says then or later."""
+        for size in (100, PAYLOAD_MAX):
+            for said in (0, size // 2, size):
+                side = Side(window=WINDOW)
+                side.receive(openFrame(1))
+                end = side.endpoints[1]
 
-            def deliver(parts: Sequence[memoryview], size: int, side: Side = side, end: Any = end) -> int:
-                side.mux.close(end.stream)
-                return said
+                def deliver(parts: Sequence[memoryview], size: int, said: int = said, end: Any = end) -> int:
+                    end.mux.close(end.stream)
+                    return said
 
-            end.deliver = deliver
-            side.receive(payload(1, bytes(100)), payload(1, bytes(100)))
-            self.assertEqual((side.mux.undelivered, side.mux.streams), (0, {}))
-            self.assertEqual([kind for kind, _, _ in side.take()], [Kind.CLOSE])
+                end.deliver = deliver
+                side.receive(payload(1, bytes(size)), payload(1, b"late"))
+                side.mux.delivered(end.stream, size)
+                self.assertEqual((side.mux.undelivered, side.mux.streams), (0, {}))
+                self.assertEqual([kind for kind, _, _ in side.take()], [Kind.CLOSE])
+                check(side)
 
     def test_empty(self) -> None:
         """A Payload without payload has no meaning: endpoints never see it, alone, amid others or after Finish."""
