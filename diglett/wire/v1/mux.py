@@ -134,7 +134,7 @@ class V1Mux(Mux):
 
     def _welcome(self, id: int) -> None:
         """Payload for a stream that is not there: it is new, unless it was closed here a moment ago."""
-        if not self._opens and id not in self._closed:
+        if not self._opens and not self.silent and id not in self._closed:
             self._admit(id, Opening(registration=(id >> 16) + 1))  # people, and the agent, count from one
 
     def _deliver(self, id: int, parts: Sequence[memoryview], size: int) -> None:

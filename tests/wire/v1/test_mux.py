@@ -216,6 +216,18 @@ class AgentTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.side = V1Side(opens=False)
 
+    def test_lostWhileDelivered(self) -> None:
+        """When the link ends with what is just being delivered, what stands behind it opens nothing any more."""
+        self.side.receive(payload(1, b"a"))
+
+        def deliver(parts: Any, size: int) -> int:
+            self.side.mux.lost("over")
+            return size
+
+        self.side.endpoints[1].deliver = deliver
+        self.side.receive(payload(1, b"b"), payload(2, b"c"))
+        self.assertEqual((self.side.calls, self.side.mux.streams, self.side.bugs), ([Opening(1)], {}, []))
+
     def test_accept(self) -> None:
         """Payload of a new id opens a stream, whatever the id; the registration is in its upper half."""
         self.side.receive(payload(33385, b"GET /"), payload(33385, b" HTTP"))
