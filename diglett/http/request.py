@@ -134,6 +134,8 @@ class RequestReader:
 
     def _readHead(self, data: Buffer) -> list[RequestEvent]:
         at, known = self._at, self.pending
+        if not known and self._head is not None and len(data) == len(self._raw) and bytes(data) == self._raw:
+            return self._tellHead(self._head, self._raw, len(data))  # the same as before, and nothing but that
         if not known:
             kept, at = bytes(data), 0
         elif len(data):
@@ -159,7 +161,11 @@ class RequestReader:
             head = parseRequestHead(raw, self._limits)
             if len(raw) <= REMEMBERED:
                 self._raw, self._head = raw, head
-        self._at = end
+        return self._tellHead(head, kept, end)
+
+    def _tellHead(self, head: RequestHead, kept: bytes, end: int) -> list[RequestEvent]:
+        """This head stands in `kept` up to `end`: tell it, and as much as has come of its body."""
+        self._kept, self._at = kept, end
         self._last = not head.keepAlive
         if head.framing is CHUNKED:
             self._state = _CHUNKED

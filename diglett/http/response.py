@@ -53,7 +53,7 @@ class ResponseReader:
     """
 
     __slots__ = (
-        "_chunks", "_head", "_interims", "_kept", "_key", "_left", "_limits", "_method", "_state",
+        "_chunks", "_head", "_interims", "_kept", "_left", "_limits", "_method", "_raw", "_rawFor", "_state",
         "_upgrade", "_version", "reusable",
     )  # fmt: skip
 
@@ -63,7 +63,7 @@ class ResponseReader:
         self._kept = b""  # the beginning of a head
         self._left = 0  # of a body of known length
         self._chunks: ChunkReader | None = None
-        self._key: tuple[bytes, bytes] | None = None  # the head that came before, for whom, and what it says
+        self._raw = self._rawFor = b""  # the head that came before, the method that it answers, and what it says
         self._head: ResponseHead | None = None
         self.reusable = True
         if method is not None:
@@ -140,22 +140,29 @@ class ResponseReader:
         """Tell the heads in `data`, and what follows the last."""
         events: list[ResponseEvent] = []
         known = len(self._kept)
-        text = self._kept + data if known else bytes(data)
-        at = 0
-        while self._state is _HEAD:
-            end = text.find(b"\r\n\r\n", max(at, known - 3)) + 4
-            if end < 4:
-                self._keep(text, at, known)
-                return events
-            if end - at > self._limits.head:
-                raise BadGateway("the head of the answer is too long")
-            self._readOneHead(text[at:end], events)
-            at = end
-        self._kept = b""
-        if len(text) > at:
+        last, raw = self._head, self._raw
+        if last is not None and not known and self._rawFor == self._method and bytes(data[: len(raw)]) == raw:
+            at = len(raw)  # the same as before, so this is where it ends
+            self._tellHead(last, events)
+        else:
+            text = self._kept + data if known else bytes(data)
+            at = 0
+            while self._state is _HEAD:
+                end = text.find(b"\r\n\r\n", max(at, known - 3)) + 4
+                if end < 4:
+                    self._keep(text, at, known)
+                    return events
+                if end - at > self._limits.head:
+                    raise BadGateway("the head of the answer is too long")
+                self._tellHead(self._parse(text[at:end]), events)
+                at = end
+            self._kept = b""
+        if known + len(data) > at:
             # A view of what was fed, not of our copy: the caller may pass it on by reference.
             rest = memoryview(data)[at - known :]
-            if self._state is _IDLE:
+            if self._state is _LENGTH:
+                events += self._readBody(rest)
+            elif self._state is _IDLE:
                 self._state = _OVER
                 self.reusable = False
             else:
@@ -171,8 +178,7 @@ class ResponseReader:
             raise BadGateway("the head of the answer is too long")
         self._kept = text[at:]
 
-    def _readOneHead(self, raw: bytes, events: list[ResponseEvent]) -> None:
-        head = self._parse(raw)
+    def _tellHead(self, head: ResponseHead, events: list[ResponseEvent]) -> None:
         if head.interim:
             self._interims += 1
             if self._interims > self._limits.interims:
@@ -204,12 +210,11 @@ class ResponseReader:
             self._finish(events)
 
     def _parse(self, raw: bytes) -> ResponseHead:
-        key = raw, self._method
-        if key == self._key and self._head is not None:
-            return self._head
-        head = parseResponseHead(raw, self._method, self._limits)
-        if len(raw) <= REMEMBERED:
-            self._key, self._head = key, head
+        head = self._head
+        if head is None or raw != self._raw or self._method != self._rawFor:
+            head = parseResponseHead(raw, self._method, self._limits)
+            if len(raw) <= REMEMBERED:
+                self._raw, self._rawFor, self._head = raw, self._method, head
         return head
 
     def _tellFraming(self, head: ResponseHead, framing: Framing) -> None:

@@ -424,6 +424,20 @@ class RepeatedTests(SynchronousTestCase):
         self.assertIs(heads[0], heads[1])
         self.assertEqual([each.length for each in heads if isinstance(each, RequestHead)], [2, 2, 3, 2])
 
+    @given(st.lists(st.sampled_from(range(4)), min_size=2, max_size=6), st.lists(st.integers(0, 400), max_size=5))
+    def test_anyOrder(self, numbers: list[int], cuts: list[int]) -> None:
+        """Whatever came before, and in whatever pieces, a request means what it would mean to a new reader."""
+        get, post = b"GET / HTTP/1.1\r\n" + HOST, b"POST / HTTP/1.1\r\n" + HOST
+        requests = [
+            get + b"\r\n",
+            b"\r\n" + get + b"\r\n",
+            post + b"Content-Length: 2\r\n\r\nok",
+            post + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        ]
+        expected = [event for number in numbers for event in readAll([requests[number]])]
+        self.assertEqual(readAll(cut(b"".join(requests[number] for number in numbers), cuts)), expected)
+        self.assertEqual(readAll(requests[number] for number in numbers), expected)
+
     def test_badStaysBad(self) -> None:
         """What was refused once is not taken for known."""
         reader = RequestReader()

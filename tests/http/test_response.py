@@ -358,6 +358,19 @@ class BadAnswerTests(SynchronousTestCase):
         self.assertNotIsInstance(error, Truncated)
 
 
+_EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
+ANSWERS = [
+    (b"GET", answer(b"Content-Length: 2\r\n", b"ok")),
+    (b"GET", answer(b"Content-Length: 2\r\n", b"no")),
+    (b"HEAD", answer(b"Content-Length: 2\r\n")),
+    (b"GET", answer(b"Content-Length: 0\r\n")),
+    (b"GET", answer(b"Transfer-Encoding: chunked\r\n", b"2\r\nok\r\n0\r\n\r\n")),
+    (b"GET", _EARLY + answer(b"Content-Length: 2\r\n", b"ok")),
+    (b"GET", _EARLY + _EARLY + answer(b"Content-Length: 0\r\n")),
+]
+"""To which request, and the answer: few, so that the same come again."""
+
+
 class RepeatedTests(SynchronousTestCase):
     """Answers with the same head, one after the other on a connection."""
 
@@ -387,6 +400,21 @@ class RepeatedTests(SynchronousTestCase):
         chunked = answer(b"Transfer-Encoding: chunked\r\n", b"2\r\nok\r\n0\r\n\r\n")
         for version, framing in [(11, Framing.CHUNKED), (10, Framing.UNTIL_CLOSE), (11, Framing.CHUNKED)] * 2:
             self.assertIs(self.ask(reader, chunked, version=version)[0].framing, framing)
+
+    @given(
+        st.lists(st.tuples(st.sampled_from(ANSWERS), st.sampled_from([10, 11])), min_size=2, max_size=6),
+        st.lists(st.integers(0, 400), max_size=4),
+    )
+    def test_anyOrder(self, answers: list[tuple[tuple[bytes, bytes], int]], cuts: list[int]) -> None:
+        """Whatever came before, and in whatever pieces, an answer means what it would mean to a new reader."""
+        reader = ResponseReader()
+        for (method, raw), version in answers:
+            fresh = ResponseReader()
+            fresh.expect(method, version)
+            expected = plain(fresh.feed(raw))
+            reader.expect(method, version)
+            self.assertEqual(plain([event for piece in cut(raw, cuts) for event in reader.feed(piece)]), expected)
+            self.assertEqual((reader.idle, reader.reusable), (True, True))
 
     def test_large(self) -> None:
         """Large heads are not kept."""

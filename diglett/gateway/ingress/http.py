@@ -90,11 +90,8 @@ class HttpVisitor:
     def _feed(self, data: memoryview) -> None:
         reader = self._reader
         exchange = self._exchange
-        if exchange is None:
-            if not reader.pending:
-                self.deadline = self.front.now + HEAD_TIMEOUT
-        elif not exchange.requestEnded:
-            self._wait()
+        if exchange is None and not reader.pending:
+            self.deadline = self.front.now + HEAD_TIMEOUT
         try:
             events = reader.feed(data)
         except BadRequest as error:
@@ -106,14 +103,18 @@ class HttpVisitor:
 
     def _handle(self, events: Sequence[Any]) -> None:
         for event in events:
-            if isinstance(event, RequestHead):
+            kind = type(event)
+            if kind is RequestHead:
                 self._begin(event)
-            elif isinstance(event, Body):
+            elif kind is Body:
                 self._send(event.data)
             else:
                 self._requestEnded(event)
             if self._closing:
                 return
+        exchange = self._exchange
+        if exchange is not None and not exchange.requestEnded:
+            self._wait()
 
     def _wait(self) -> None:
         ended = self._ended and not self._raw
@@ -175,7 +176,6 @@ class HttpVisitor:
 
     def _begin(self, head: RequestHead) -> None:
         exchange = self._exchange = Exchange(head)
-        self._wait()
         front = self.front
         try:
             name = front.route(head.host, self._serverName)
@@ -248,7 +248,8 @@ class HttpVisitor:
             return
         self._idleSince = self.front.now
         self._wait()
-        self.upstreamReady()
+        if self._paused:
+            self.upstreamReady()
         self._advance()
 
     def _advance(self) -> None:
@@ -280,22 +281,26 @@ class HttpVisitor:
         if upstream is None or exchange is None:
             return True
         parts: list[Any] = []
+        total = 0
         ended = False
         gone = True
         for event in events:
-            if isinstance(event, Body):
-                parts.append(event.data)
-            elif isinstance(event, ResponseHead):
-                parts.append(exchange.answerHead(event, self.front.draining))
+            kind = type(event)
+            if kind is Body:
+                part = event.data
+            elif kind is ResponseHead:
+                part = exchange.answerHead(event, self.front.draining)
             else:
                 ended = True
+                continue
+            parts.append(part)
+            total += len(part)
         if parts:
-            total = sum(map(len, parts))
             waited = self._channel.queued
             gone = self._channel.write(parts, total) == total
             if not gone and not waited:
                 self._wait()
-        if not self._raw and upstream.reader.raw:
+        if exchange.head.upgrade is not None and not self._raw and upstream.reader.raw:
             self._raw = True
             self._becomeRaw()
         if ended:
