@@ -229,10 +229,11 @@ class ResponseReader:
     def _readBody(self, data: memoryview) -> list[ResponseEvent]:
         events: list[ResponseEvent]
         if self._chunks is None:
-            stop = min(len(data), self._left)
-            self._left -= stop
-            events = [Body(data if stop == len(data) else data[:stop])]
-            done = not self._left
+            size, left = len(data), self._left
+            stop = size if size <= left else left
+            self._left = left - stop
+            events = [Body(data if stop == size else data[:stop])]
+            done = stop == left
         else:
             pieces, stop = self._chunks.feed(data)
             events = [Body(piece) for piece in pieces]

@@ -25,6 +25,9 @@ from diglett.plane.records import (
 )
 
 
+_ONE_RECORD = RECORD_MAX + OVERHEAD
+
+
 class TLSChannel:
     """A channel whose bytes are encrypted on the one below. Starts with `handshake`."""
 
@@ -143,7 +146,8 @@ class TLSChannel:
         records = self._records
         unread = self._unread
         if not unread and not self._ended:
-            size = self._below.readInto(incoming[: max(len(view), RECORD_MAX + OVERHEAD)])
+            room = len(view)
+            size = self._below.readInto(incoming[: room if room > _ONE_RECORD else _ONE_RECORD])
             if size < 0:
                 return WOULD_BLOCK
             if not size:
@@ -160,7 +164,8 @@ class TLSChannel:
             raise ConnectionAbortedError(f"TLS: {describe(error)}") from error
         self._unread = not records.exhausted
         if filled:
-            self._announceRest()
+            if self._unread:
+                self._announceRest()
             return filled
         return self.readInto(view) if unread else WOULD_BLOCK
 

@@ -76,6 +76,11 @@ class Outbox:
         """Copy in as much of this as may be sent now; how much that was. When less, the endpoint will be resumed."""
         done = 0
         size = len(data)
+        credit = stream.credit
+        if 0 < size <= PAYLOAD_MAX and size <= credit and not self.blocked:  # as nearly always
+            stream.credit = credit - size
+            self.append(encodeFrame(_PAYLOAD, stream.id, data))
+            return size
         while done < size:
             credit = stream.credit
             if credit <= 0 or self.blocked:
@@ -83,8 +88,7 @@ class Outbox:
                 break
             step = min(size - done, credit, PAYLOAD_MAX)
             stream.credit = credit - step
-            part = data if step == size else memoryview(data)[done : done + step]
-            self.append(encodeFrame(_PAYLOAD, stream.id, part))
+            self.append(encodeFrame(_PAYLOAD, stream.id, memoryview(data)[done : done + step]))
             done += step
         return done
 
