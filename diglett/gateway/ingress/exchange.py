@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 
 from diglett.http.forward import buildResponseHead
-from diglett.http.messages import UNTIL_CLOSE, RequestHead, ResponseHead
+from diglett.http.messages import UNTIL_CLOSE, Body, Buffer, RequestHead, ResponseEvent, ResponseHead
 
 HEAD_TIMEOUT = 10.0
 """Seconds for a request's head, from its first byte or from the connection's beginning."""
@@ -48,6 +49,26 @@ class Exchange:
         self.requestEnded = False
         self.answerBegun = False
         self.answerEnded = False
+
+    def answer(self, events: Sequence[ResponseEvent], last: bool) -> tuple[list[Buffer], int, bool]:
+        """What the visitor gets of these: its parts, their size together, and whether the answer has ended.
+
+        `last`: its connection takes no further request.
+        """
+        parts: list[Buffer] = []
+        size = 0
+        ended = False
+        for event in events:
+            if type(event) is Body:
+                part = event.data
+            elif type(event) is ResponseHead:
+                part = self.answerHead(event, last)
+            else:
+                ended = True
+                continue
+            parts.append(part)
+            size += len(part)
+        return parts, size, ended
 
     def answerHead(self, answer: ResponseHead, last: bool) -> bytes:
         """The head for the visitor; `last`: its connection takes no further request."""

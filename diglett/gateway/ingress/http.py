@@ -27,7 +27,6 @@ from diglett.http.messages import (
     End,
     RequestHead,
     ResponseEvent,
-    ResponseHead,
     Truncated,
 )
 from diglett.http.request import RequestReader
@@ -280,21 +279,8 @@ class HttpVisitor:
         exchange, upstream = self._exchange, self._upstream
         if upstream is None or exchange is None:
             return True
-        parts: list[Any] = []
-        total = 0
-        ended = False
+        parts, total, ended = exchange.answer(events, self.front.draining)
         gone = True
-        for event in events:
-            kind = type(event)
-            if kind is Body:
-                part = event.data
-            elif kind is ResponseHead:
-                part = exchange.answerHead(event, self.front.draining)
-            else:
-                ended = True
-                continue
-            parts.append(part)
-            total += len(part)
         if parts:
             waited = self._channel.queued
             gone = self._channel.write(parts, total) == total
