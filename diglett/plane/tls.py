@@ -24,7 +24,6 @@ from diglett.plane.records import (
     recordsOf,
 )
 
-
 _ONE_RECORD = RECORD_MAX + OVERHEAD
 
 
