@@ -63,9 +63,9 @@ class Lab:
     def apart(self, wanted: bool, roles: Mapping[str, Sequence[int]]) -> Iterator[dict[str, int]]:
         """Where wanted, keep visitor and gateway on one core, agent and backend on another, as on two machines.
 
-        `roles` are the contender's processes; what this gives are options for load. Left alone, the kernel keeps each of
-        the four wherever it happened to start, for minutes: the same program then takes 55, 100 or 132 µs for a round
-        trip, and direct, on one core, a third of what it takes on two.
+        `roles` are the contender's processes; what this gives are options for load. Left alone, the kernel keeps each
+        of the four wherever it happened to start, for minutes: the same program then takes 55, 100 or 132 µs for a
+        round trip, and direct, on one core, a third of what it takes on two.
         """
         cores = sorted(os.sched_getaffinity(0))
         if not wanted or len(cores) < 2 or self._backend is None:

@@ -100,7 +100,7 @@ class Outbox:
             self._waiting[stream] = None
 
     def append(self, frame: bytes) -> None:
-        """Put a control frame in its place: in the batch, or first in line when the link is blocked.
+        """Put a whole frame in its place: in the batch, or, one of control, first in line when the link is blocked.
 
         A queue that grows too long ends the link: `Mux.receive` says so, at its next call.
         """

@@ -183,18 +183,23 @@ class FunctionTests(SynchronousTestCase):
 class CallsTests(SynchronousTestCase):
     """How often OpenSSL is called."""
 
+    def counted(self, name: str) -> list[int]:
+        """The sizes that this function is called with from now on."""
+        calls: list[int] = []
+        function = getattr(recordsModule, name)
+
+        def count(ssl: object, at: object, size: int) -> int:
+            calls.append(size)
+            return int(function(ssl, at, size))
+
+        self.patch(recordsModule, name, count)
+        return calls
+
     def test_whole(self) -> None:
         """A whole slice is encrypted by one call, as records of the largest size."""
         here, there = pair(FunctionRecords)
         sent = random.Random(1).randbytes(SLICE)
-        calls: list[int] = []
-        write = recordsModule._SSL_write
-
-        def count(ssl: object, at: object, size: int) -> int:
-            calls.append(size)
-            return int(write(ssl, at, size))
-
-        self.patch(recordsModule, "_SSL_write", count)
+        calls = self.counted("_SSL_write")
         self.assertEqual(here.records.encrypt(sent, 0, SLICE), SLICE)
         self.assertEqual(calls, [SLICE])
         data = here.take()
@@ -202,18 +207,10 @@ class CallsTests(SynchronousTestCase):
         there.feed(data)
         self.assertEqual(there.decrypt(), sent)
 
-
     def test_short(self) -> None:
         """A short record with nothing behind it is read by one call; whatever stands behind it is still found."""
         here, there = pair(FunctionRecords)
-        calls: list[int] = []
-        read = recordsModule._SSL_read
-
-        def count(ssl: object, at: object, size: int) -> int:
-            calls.append(size)
-            return int(read(ssl, at, size))
-
-        self.patch(recordsModule, "_SSL_read", count)
+        calls = self.counted("_SSL_read")
         here.encrypt(b"short")
         there.feed(here.take())
         self.assertEqual((there.decrypt(), there.records.exhausted, len(calls)), (b"short", True, 1))

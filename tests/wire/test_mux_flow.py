@@ -102,7 +102,7 @@ class ReceivingTests(SynchronousTestCase):
         self.assertEqual(self.end.stream.owed, 400)
 
     def test_closedWhileDelivered(self) -> None:
-        """An endpoint that closes its stream on what comes is given no credit for it, whatever it says then or later."""
+        """An endpoint that closes its stream on what comes gets no credit for that, whatever it says then or later."""
         for size in (100, PAYLOAD_MAX):
             for said in (0, size // 2, size):
                 side = Side(window=WINDOW)
